@@ -18,6 +18,7 @@ from typing import cast
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError, from_os
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.files import write_atomically
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import in_one_line
 from rich.console import Console
 
 from reality import record, report, shown, world
@@ -41,14 +42,19 @@ def main(argv: Sequence[str] | None = None, build: Path = BUILD) -> int:
         commands = {"run": _run, "record": _record, "report": _report}
         return commands[options.command](options, console, build)
     except (EvenkeelError, SkippedError) as error:
-        print(f"reality: {error}", file=sys.stderr)
+        _complain(str(error))
         return USAGE
     except OSError as error:
-        print(f"reality: {from_os(error)}; the same command goes on from here", file=sys.stderr)
+        _complain(f"{from_os(error)}; the same command goes on from here")
         return USAGE
     except KeyboardInterrupt:
-        print("\nreality: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return INTERRUPTED
+
+
+def _complain(text: str) -> None:
+    """Say what is wrong, in one line that no text of a site or a proxy can break."""
+    print(f"reality: {in_one_line(text)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +107,11 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
         state = _state(options, here, parts)
         if not _has_network(parts, here):
             return NO_NETWORK
-        whole, interrupted = _asked(parts, here, state, options, console)
+        try:
+            whole, interrupted = _asked(parts, here, state, options, console)
+        except OSError:
+            _written(here, state)
+            raise
         return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)
 
 
@@ -131,16 +141,21 @@ def _asked(
 
 
 def _end(here: world.World, state: State, names: list[str], console: Console, *, whole: bool, interrupted: bool) -> int:
-    claims = [claim for part in known_parts().values() for claim in part.claims(here)]
-    data, page = report.written(report.of_run(claims, state.results(), here.name), here.folder)
+    data, page = _written(here, state)
     results = state.results(names)
     counts = Counter(result.state for result in results.values())
     console.print(", ".join(f"{counts[one]} {one}" for one in STATES if counts[one]) or "nothing was asked")
     for name in names:
         for line in _left_out(name, state.results([name]).values()):
-            console.print(line, markup=False)
+            console.print(in_one_line(line), markup=False)
     console.print(f"The report is {data} and {page}")
     return _status(results, whole=whole, interrupted=interrupted)
+
+
+def _written(here: world.World, state: State) -> tuple[Path, Path]:
+    """Write the report of what has been found."""
+    claims = [claim for part in known_parts().values() for claim in part.claims(here)]
+    return report.written(report.of_run(claims, state.results(), here.name), here.folder)
 
 
 def _left_out(name: str, results: Iterable[Result]) -> Iterator[str]:
@@ -154,10 +169,10 @@ def _status(results: Mapping[str, Result], *, whole: bool, interrupted: bool) ->
     """Return the status of a run, and say how to go on where it was stopped."""
     states = {result.state for result in results.values()}
     if interrupted:
-        print("reality: interrupted; the same command goes on from here", file=sys.stderr)
+        _complain("interrupted; the same command goes on from here")
         return INTERRUPTED
     if not whole:
-        print("reality: the time is over; the same command goes on from here", file=sys.stderr)
+        _complain("the time is over; the same command goes on from here")
     if DIFFERS in states:
         return OTHERWISE
     return WELL if whole and UNREACHABLE not in states else UNFINISHED
@@ -167,7 +182,7 @@ def _has_network(parts: Mapping[str, Part], here: world.World) -> bool:
     """Return whether there is the network that some parts need; where there is none, say why."""
     why = no_network(here.sites) if any(part.NETWORK for part in parts.values()) else ""
     if why:
-        print(f"reality: no network: {why}", file=sys.stderr)
+        _complain(f"no network: {why}")
     return not why
 
 
@@ -224,7 +239,7 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
     skipped = [f"{key} is left out: {result.detail}" for key, result in results.items() if result.state == SKIPPED]
     said = f"{len(seen)} of {len(results)} are recorded in {record.RECORDED}, {len(changed)} of them have changed"
     for line in (*skipped, *(f"{key} has changed" for key in changed), said):
-        console.print(line, markup=False)
+        console.print(in_one_line(line), markup=False)
     return _status(results, whole=whole, interrupted=interrupted)
 
 
@@ -240,7 +255,7 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
     new = report.in_readme(text, report.table(report.read(report.COMMITTED), claims))
     if options.check:
         if new != text:
-            print("reality: the README's table of what is proven is not up to date. Run make docs.", file=sys.stderr)
+            _complain("the README's table of what is proven is not up to date. Run make docs.")
         return WELL if new == text else OTHERWISE
     write_atomically(str(report.README), new)
     return WELL

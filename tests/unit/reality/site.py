@@ -34,6 +34,8 @@ class Site:
     def __init__(self) -> None:
         #: By path, what is answered; the last answer stays.
         self.replies: dict[str, list[Reply]] = {}
+        #: By method, what is sent in place of an answer.
+        self.raw: dict[str, bytes] = {}
         #: Method, path and moment of each request.
         self.asked: list[tuple[str, str, float]] = []
         self.url = ""
@@ -82,6 +84,10 @@ def running() -> Iterator[Site]:
                 self.wfile.write(reply.body)
 
         do_HEAD = do_GET
+
+        def do_CONNECT(self) -> None:
+            self.wfile.write(site.raw[self.command])
+            self.close_connection = True
 
         def log_message(self, *_unused: object) -> None:
             pass

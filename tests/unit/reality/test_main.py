@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -141,6 +142,24 @@ def test_a_proxy_that_does_not_work_is_named(
     assert "check http_proxy" in said
 
 
+def test_what_others_say_is_one_line_that_no_terminal_obeys(
+    part: Made, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_world: World) -> Result:
+        raise SkippedError("no\x1b]0;podman\x07\nreality: all is well")
+
+    part._asks = {"one": refused}
+    assert command.main(["run"], tmp_path) == 0
+    assert "made is left out: no\\x1b]0;podman\\x07 reality: all is well\n" in capsys.readouterr().out
+    part.NETWORK = True
+    monkeypatch.setenv("https_proxy", site.url)
+    site.raw["CONNECT"] = b"HTTP/1.1 403 \x1b]0;pwned\x07\r\n\r\n"
+    use(monkeypatch, "https://one.example/")
+    assert command.main(["run", "--fresh"], tmp_path) == command.NO_NETWORK
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Tunnel connection failed: 403 \\x1b]0;pwned\\x07" in line
+
+
 def test_one_site_that_answers_in_any_way_is_a_network(
     part: Made, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +259,19 @@ def test_a_full_disk_is_told_and_the_run_goes_on(part: Made, small: Path, capsys
     part.asked.clear()
     assert command.main(["run"], small) == 0
     assert part.asked == ["two", "three"]
+
+
+def test_what_was_found_before_a_disk_was_full_is_in_the_report(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_world: World) -> Result:
+        raise OSError(errno.ENOSPC, "No space left on device", "/store/a.part")
+
+    part._asks = {"one": holds, "two": full}
+    assert command.main(["run"], tmp_path) == command.USAGE
+    assert "Free some space on the file system of /store/a.part" in capsys.readouterr().err
+    rows = json.loads((tmp_path / report.JSON).read_text())["claims"]
+    assert [row["state"] for row in rows] == ["proven", "never"]
 
 
 def test_a_folder_that_is_read_only_is_named(part: Made, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
