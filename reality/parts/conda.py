@@ -31,7 +31,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers 
 from reality import junit, molecule
 from reality.claims import DIFFERS, OWN, Claim, Result, SkippedError, proven
 from reality.impersonal import last_name
-from reality.reach import RefusedError
+from reality.reach import MIB, RefusedError
 from reality.world import DISTRIBUTION_SITES, ROOT, World
 
 TITLE = "Real conda"
@@ -68,6 +68,8 @@ CHECKLIST = (
 )
 #: What the lab's conda is not meant to be: it has another solver and no plugins.
 _NOT_OF_LAB = ("libmamba", "init", "doctor", "clone")
+#: The largest installer has about 1.2 GB.
+_MOST_BYTES = 4096 * MIB
 #: What an installer says on a machine whose C library is too old for it.
 _OLD_MACHINE = re.compile(r"Installer requires GLIBC \S+, but system has [\d.]*\d")
 _SCENARIOS = ("miniconda", "distribution_life", "environment_life")
@@ -126,9 +128,9 @@ def check(claim: Claim, world: World) -> Result:
 
 
 def _of_case(case: Case) -> list[Claim]:
-    kind, told = (OWN, _told(case)) if case.is_own else ("installer", case.name)
+    kind, called = (OWN, _called(case)) if case.is_own else ("installer", case.name)
     return [
-        Claim(f"{PART}/{kind}/{case.name}/{key}", PART, f"{told}: {what}", BASE) for key, what, _pattern in CHECKLIST
+        Claim(f"{PART}/{kind}/{case.name}/{key}", PART, f"{called}: {what}", BASE) for key, what, _pattern in CHECKLIST
     ]
 
 
@@ -136,16 +138,16 @@ def _of_scenarios(case: Case | None, world: World) -> list[Claim]:
     """Return the claims of scenarios with an installer."""
     if case is None:
         return []
-    kind, told = "scenario", "the lab's installer" if world.is_lab else "a real installer"
+    kind, called = "scenario", "the lab's installer" if world.is_lab else "a real installer"
     if case.is_own:
-        kind, told = f"{OWN}/{case.name}", _told(case)
+        kind, called = f"{OWN}/{case.name}", _called(case)
     return [
-        Claim(f"{PART}/{kind}/{name}", PART, f"The scenario {name} passes with {told}", SCENARIOS)
+        Claim(f"{PART}/{kind}/{name}", PART, f"The scenario {name} passes with {called}", SCENARIOS)
         for name in _SCENARIOS
     ]
 
 
-def _told(own: Case) -> str:
+def _called(own: Case) -> str:
     return own.name if own.command else f"{own.name}, which {_URLS} names"
 
 
@@ -227,15 +229,21 @@ def downloaded(case: Case, world: World) -> Path:
     if not path.exists() or case.sha256 not in ("", sha256_of(str(path))):
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".part")
-        with new.open("wb") as stream:
-            try:
-                _size, digest = world.reach.sum(world.at(case.url) if "://" in case.url else case.url, stream.write)
-            except RefusedError as error:
-                raise SkippedError(f"{case.name} is not at its URL: its site answered {error.status}") from None
-        if case.sha256 not in ("", digest):
-            new.unlink()
-            raise SkippedError(f"{case.name} has the SHA-256 {digest}, and not {case.sha256}")
-        new.replace(path)
+        try:
+            with new.open("wb") as stream:
+                url = world.at(case.url) if "://" in case.url else case.url
+                _size, digest = world.reach.sum(url, stream.write, most=_MOST_BYTES)
+            if case.sha256 not in ("", digest):
+                raise SkippedError(f"{case.name} has the SHA-256 {digest}, and not {case.sha256}")
+            new.replace(path)
+        except RefusedError as error:
+            raise SkippedError(f"{case.name} is not at its URL: its site answered {error.status}") from None
+        except OSError as error:
+            # Of a full disk, a write does not say where it is.
+            error.filename = error.filename or str(new)
+            raise
+        finally:
+            new.unlink(missing_ok=True)
     return path
 
 

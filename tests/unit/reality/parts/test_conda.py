@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._upstream.installers 
 from reality import junit
 from reality.claims import Result, SkippedError
 from reality.parts import conda
+from reality.reach import TroubleError
 from reality.world import World
-from tests.unit.reality.site import Site
+from tests.unit.reality.site import Reply, Site
 
 TESTS = Path(__file__).parents[3]
 NEW = "Miniconda3-py314_26.7.1-0-Linux-x86_64.sh"
@@ -128,7 +130,7 @@ def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("sha256", "kind", "told"),
+    ("sha256", "kind", "called"),
     [
         ("", "installer", NEW),
         (SHA, "installer", NEW),
@@ -136,13 +138,13 @@ def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.M
     ],
 )
 def test_of_another_content_nothing_counts_for_the_known_installer(
-    sha256: str, kind: str, told: str, world: World, monkeypatch: pytest.MonkeyPatch
+    sha256: str, kind: str, called: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world, "installers", lambda: [replace(found, sha256=SHA) for found in [parse(NEW)] if found])
     url = f"https://a.example/t/TOKEN/{NEW}?X-Amz-Signature=SECRET#part"
     world.environment = {"EVENKEEL_INSTALLER_URL": url, "EVENKEEL_INSTALLER_SHA256": sha256}
     first, *_more, scenario = conda.claims(world)
-    assert (first.id, first.text.partition(":")[0]) == (f"conda/{kind}/{NEW}/python", told)
+    assert (first.id, first.text.partition(":")[0]) == (f"conda/{kind}/{NEW}/python", called)
     assert scenario.id == ("conda/scenario" if kind == "installer" else f"conda/case/{NEW}") + "/environment_life"
 
 
@@ -153,11 +155,11 @@ def test_of_another_content_nothing_counts_for_the_known_installer(
         ("https://ann:s3cr3t@a.example/", "EVENKEEL_INSTALLER_URL names what is no URL of an installer"),
     ],
 )
-def test_a_url_that_is_not_plain_is_refused_and_not_told(url: str, error: str, world: World) -> None:
+def test_a_url_that_is_not_plain_is_refused_and_not_shown(url: str, error: str, world: World) -> None:
     world.environment = {"EVENKEEL_INSTALLER_URL": url}
-    with pytest.raises(EvenkeelError, match=error) as told:
+    with pytest.raises(EvenkeelError, match=error) as refused:
         conda.claims(world)
-    assert "s3cr3t" not in str(told.value)
+    assert "s3cr3t" not in str(refused.value)
 
 
 def test_an_installer_that_is_not_there_says_nothing_of_conda(site: Site, world: World) -> None:
@@ -177,6 +179,24 @@ def test_an_installer_is_fetched_once_and_another_one_is_not_used(site: Site, wo
     with pytest.raises(SkippedError):
         conda.downloaded(case, world)
     assert len(site.asked) == 3
+
+
+def test_a_download_that_fails_leaves_nothing(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = conda.Case("a.sh", url=site.answer("/a.sh", Reply(b"half", announced=8), b"text"))
+    with pytest.raises(TroubleError, match="ended after 4 of 8 bytes"):
+        conda.downloaded(case, world)
+    monkeypatch.setattr(conda, "_MOST_BYTES", 3)
+    with pytest.raises(TroubleError, match="sends more than"):
+        conda.downloaded(case, world)
+
+    def full(_url: str, into: Callable[[bytes], object], **_more: Any) -> None:
+        into(b"x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(world.reach, "sum", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/installers/a\.part'"):
+        conda.downloaded(case, world)
+    assert list((world.store / "installers").iterdir()) == []
 
 
 class Commands:
