@@ -29,6 +29,8 @@ _RICH = re.compile(r"\(|\)|[^\s()]+(?:\([^\s()]*\)(?:\([^\s()]*\))?)?")
 _SIGNS = {"<": "<<", "<=": "<=", "=": "=", ">=": ">=", ">": ">>"}
 #: What of a rich dependency is needed of those that it joins: the first alternative, all, or what stands before it.
 _OPERATORS = ("and", "or", "with", "if", "unless", "without", "else")
+#: Of a rich dependency, whose parts multiply; real ones have some ten words.
+_MOST_WORDS, _MOST_NEEDS = 500, 1000
 #: Of a package of a module's stream, as its builder names releases.
 _MODULAR = re.compile(r"\.module[_+]")
 
@@ -102,7 +104,7 @@ def packages(stream: IO[bytes], folder: str, architecture: str, where: str) -> I
                     if found:
                         yield found
                 element.clear()
-    except (ElementTree.ParseError, EOFError, OSError, lzma.LZMAError, zlib.error, RecursionError) as error:
+    except (ElementTree.ParseError, EOFError, OSError, lzma.LZMAError, zlib.error, RecursionError, ValueError) as error:
         raise EvenkeelError("%s can't be read: %s" % (where, error), "Check the upstream") from error
 
 
@@ -160,8 +162,16 @@ def rich(text: str) -> list[tuple[Need, ...]]:
 
     >>> [list(map(str, one)) for one in rich("((a >= 1 with b) or c)")]
     [['a (>= 1)', 'c'], ['b', 'c']]
+
+    Raises
+    ------
+    ValueError
+        It is far longer than any real one.
     """
-    return _joined(_RICH.findall(text))
+    words = _RICH.findall(text)
+    if len(words) > _MOST_WORDS:
+        raise ValueError("a dependency has %d words" % len(words))
+    return _joined(words)
 
 
 def _joined(words: list[str]) -> list[tuple[Need, ...]]:
@@ -193,5 +203,7 @@ def _applied(
     if operator in ("and", "with"):
         return [*result, *operand]
     if operator == "or":
+        if len(result) * len(operand) > _MOST_NEEDS:
+            raise ValueError("a dependency has more than %d alternatives" % _MOST_NEEDS)
         return [(*one, *other) for one in result for other in operand] if operand else result
     return result

@@ -35,7 +35,7 @@ _MOST_BYTES, _MOST_TEXT_BYTES = 32 << 30, 64 << 20
 _CHUNK_BYTES = 1 << 20
 _SHA256 = "sha256="
 #: Versions, and a name before them, as old releases write them and uv still reads them: ``six (>=1.0.*)``.
-_OLD_VERSIONS = re.compile(r"""\(?\s*([<>=!~]=?=?\s*["']?(\d+!)?[\w.*+-]+["']?\s*(,\s*)?)+\)?""")
+_OLD_VERSIONS = re.compile(r"""\(?\s*(([<>=~]=?=?|!==?)\s*["']?(\d+!)?[\w.*+-]+["']?\s*(,\s*)?)+\)?""")
 _OLD_NAME = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?\s*(\[[\w.,\s-]*\]\s*)?(?=[(<>=!~])")
 
 

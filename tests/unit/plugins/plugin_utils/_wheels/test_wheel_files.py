@@ -39,7 +39,7 @@ HEAD = "Metadata-Version: 2.1\nName: my-tool\nVersion: 1.0\n"
     "lines",
     [
         "Requires-Dist: six\nRequires-Dist: numpy>=1.26 ; python_version < '3.9'\nRequires-Python: >=3.9\n",
-        "Requires-Dist: six (>=1.0.*)\nRequires-Dist: pytz (>dev)\nRequires-Python: >=3.6.*\n",
+        "Requires-Dist: six (>=1.0.*)\nRequires-Dist: pytz (>dev, !=1!2.*)\nRequires-Python: >=3.6.*\n",
         "Requires-Dist: tool[gpu]>=1.*; extra == 'gpu'\nRequires-Dist: a @ https://files.example/a-1-py3-none-any.whl\n",
         "no header\nRequires-Dist: below it nothing is read\n",
     ],
@@ -57,6 +57,7 @@ def test_metadata_that_resolvers_read(tmp_path: Path, lines: str) -> None:
         ),
         (f"{HEAD}Requires-Dist: \n", "line 4 of its METADATA, 'Requires-Dist: ', is no requirement"),
         (f"{HEAD}Requires-Dist: six (>=1.*) ; python\n", "line 4 of its METADATA, .* is no requirement"),
+        (f"{HEAD}Requires-Dist: six (={'1!1' * 60}(\n", "line 4 of its METADATA, .* is no requirement"),
         (f"{HEAD}requires-python: three\n", "line 4 of its METADATA, 'requires-python: three', names no versions"),
         ("Name: my-tool \nVersion: 1.0\n", "line 1 of its METADATA, 'Name: my-tool ', ends with a space"),
         (f"garbage\n{HEAD}", "line 1 of its METADATA, 'garbage', is not FIELD: VALUE"),
