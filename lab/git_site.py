@@ -130,7 +130,7 @@ def copy_project(target: Path) -> None:
             shutil.copy(source, target / name, follow_symlinks=False)
 
 
-def debians(group: str) -> list[str]:
+def debian_releases(group: str) -> list[str]:
     """Return the releases of Debian that a group's nodes have git from; others than Debian's own have Debian 12's."""
     return sorted({node.release if node.release in image.SUITES else "debian12" for node in nodes.find(group)})
 
@@ -138,7 +138,7 @@ def debians(group: str) -> list[str]:
 def publish(group: str) -> GitSite:
     """Publish a first commit of a fresh site on the first node of a group, which has git; signed by Ana."""
     with Progress() as progress:
-        for release in debians(group):
+        for release in debian_releases(group):
             debian_archive.build(release, [debian_archive.GIT], progress)
     site = of_group(group)
     shutil.rmtree(site.folder, ignore_errors=True)

@@ -108,7 +108,7 @@ class _Source:
     Parameters
     ----------
     called
-        How it is told; of what somebody names, the last name alone, as the rest may name a host or a person.
+        How it is called; of what somebody names, the last name alone, as the rest may name a host or a person.
     is_own
         Whether somebody names another image than the official one.
     """

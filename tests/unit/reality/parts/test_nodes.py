@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import E
 from reality.claims import Claim, Result, SkippedError
 from reality.parts import nodes
 from reality.reach import TroubleError
-from reality.world import ROOT, World
+from reality.world import ROOT, World, chosen
 
 TEXTS = {
     "one": "ansible:\n  env:\n    EVENKEEL_LAB_RELEASES: ${EVENKEEL_RELEASES:-debian12 rocky9}\n",
@@ -192,7 +193,7 @@ def test_the_newest_systemd_needs_control_groups_of_version_2(
 
 
 @pytest.mark.parametrize(
-    ("named", "lab", "key", "told"),
+    ("named", "lab", "key", "called"),
     [
         ("", False, "vm_image/debian12vm", IMAGE.removeprefix("https://")),
         ("debian12vm", False, "vm_image/debian12vm", IMAGE.removeprefix("https://")),
@@ -220,13 +221,21 @@ def test_the_newest_systemd_needs_control_groups_of_version_2(
     ],
 )
 def test_a_claim_says_what_is_asked_and_of_another_image_nothing_counts_for_the_official_one(
-    named: str, lab: bool, key: str, told: str, world: World
+    named: str, lab: bool, key: str, called: str, world: World
 ) -> None:
     world.environment, world.stand_ins = {"EVENKEEL_OFFICIAL": named}, {} if lab else None
     found = {claim.id: claim.text for claim in nodes.claims(world)}
-    assert found[f"nodes/{key}"].partition(" passes on ")[2] == told
+    assert found[f"nodes/{key}"].partition(" passes on ")[2] == called
     scenario = "/".join(key.split("/")[-2:])
     assert [one for one in found if one.endswith(f"/{scenario}")] == [f"nodes/{key}"]
+
+
+def test_a_report_counts_the_official_images_whatever_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENKEEL_OFFICIAL", "debian12=localhost/own:1")
+    assert any("/case/" in claim.id for claim in nodes.claims(chosen(os.environ, tmp_path)))
+    assert not any("/case/" in claim.id for claim in nodes.claims(chosen({}, tmp_path)))
 
 
 def test_an_image_of_a_release_that_is_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
