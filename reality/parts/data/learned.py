@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda import terms
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 from ansible_collections.evenkeel.gpu.plugins.module_utils._site_copy import apt_lists, rpm_lists
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.json_values import json_of
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import ALIAS, ANACONDA
 
 from lab.upstream.recorded_channels import FORMS
+from reality.parts.data import mirrors
 from reality.parts.data.nvidia import container_places, cuda_places
 from reality.parts.data.repository import Place, index
 from reality.reach import MIB, RefusedError
@@ -22,6 +24,7 @@ from reality.world import World
 _CHANNELS = {"main": f"{ANACONDA}/pkgs/main", "r": f"{ANACONDA}/pkgs/r", "conda-forge": f"{ALIAS}/conda-forge"}
 #: Headers by which clients decide; the others are of the moment.
 _HEADERS = ("content-type", "content-encoding", "accept-ranges", "cache-control")
+_REMEDY = "Check what stands before the site, such as a sign-in page"
 #: Fields of a signed list that stay the same from day to day.
 _FIELDS = (
     *("Origin", "Label", "Suite", "Codename", "Version", "Architectures", "Components", "Description"),
@@ -47,14 +50,21 @@ def _sight(name: str, source: str, see: Callable[[World], Any]) -> Sight:
 def _terms(channel: str, world: World) -> dict[str, Any] | None:
     """Return the terms of a channel without their text, which is not ours to keep; None where it has none."""
     try:
-        found = json.loads(world.reach.get(world.at(f"{channel}/{terms.ENDPOINT}"), MIB).content)
+        found = json_of(world.reach.get(world.at(f"{channel}/{terms.ENDPOINT}"), MIB).content)
         return {"version": str(found["version"]), "support": str(found["support"]), "keys": sorted(map(str, found))}
-    except (RefusedError, ValueError, TypeError, KeyError):
+    except RefusedError as error:
+        if error.status not in mirrors.ABSENT:
+            raise
         return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise EvenkeelError(f"{channel} answered with something else than terms of service", _REMEDY) from error
 
 
 def _shape(channel: str, world: World) -> dict[str, Any]:
     """Return in which forms a channel has its index, and with which headers."""
+    why = mirrors.problem(channel, "linux-64", world)
+    if why:
+        raise EvenkeelError(f"{channel} has no index to learn from: {why}", _REMEDY)
     found: dict[str, Any] = {}
     for form in FORMS:
         try:

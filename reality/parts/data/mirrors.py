@@ -39,7 +39,7 @@ _MOST_DAYS = 30
 _PLATFORMS = ("linux-64", "linux-aarch64")
 _HEARSAY = "Unverified"
 #: How servers say that they have no such file; others keep it, or don't say.
-_ABSENT = (404, 410)
+ABSENT = (404, 410)
 #: How an index begins, as no other JSON does, such as that of an error.
 _BEGINNING = re.compile(rb'\s*\{\s*"(?:info|packages|packages\.conda|removed|repodata_version|signatures)"')
 
@@ -93,7 +93,7 @@ def _index(url: str, world: World) -> Index:
     return found
 
 
-def _problem(channel: str, platform: str, world: World) -> str:
+def problem(channel: str, platform: str, world: World) -> str:
     """Return why there is no index of a channel for a platform; empty where there is one."""
     try:
         return _index(f"{channel}/{platform}/repodata.json", world).problem
@@ -105,8 +105,8 @@ def _problem(channel: str, platform: str, world: World) -> str:
 
 def _carries(one: Carried, platforms: list[str], world: World) -> Result:
     (base,) = one.urls
-    problems = {platform: _problem(base, platform, world) for platform in (*platforms, "noarch")}
-    return judged(base, [f"{platform} {problem}" for platform, problem in problems.items() if problem])
+    problems = {platform: problem(base, platform, world) for platform in (*platforms, "noarch")}
+    return judged(base, [f"{platform} {why}" for platform, why in problems.items() if why])
 
 
 def _fresh(carried: list[Carried], world: World) -> Result:
@@ -134,14 +134,14 @@ def _lacks(mirror: Mirror, world: World) -> Result:
         try:
             return differs(url, _index(url, world).problem or "it does")
         except RefusedError as error:
-            if error.status not in _ABSENT:
+            if error.status not in ABSENT:
                 raise
     return _absent(mirror.url, [url for one in carried for url in one.urls], world)
 
 
 def _absent(on: str, channels: list[str], world: World) -> Result:
     """Return whether the word of a mirror that it has no such file counts: it serves an index of a channel."""
-    if all(_problem(channel, "linux-64", world) for channel in channels):
+    if all(problem(channel, "linux-64", world) for channel in channels):
         return differs(on, "it has no index of a channel either, so what it lacks says nothing")
     return proven(on)
 
@@ -160,7 +160,7 @@ def _terms(channel: str, has: bool, world: World) -> Result:
         found = json_of(world.reach.get(world.at(f"{channel}/{terms.ENDPOINT}"), MIB).content)
         version = str(found["version"]) if found["text"] and found["support"] else ""
     except RefusedError as error:
-        if world.is_lab or error.status not in _ABSENT:
+        if world.is_lab or error.status not in ABSENT:
             raise
         return differs(channel, "it serves none") if has else _absent(channel, [channel], world)
     except (ValueError, TypeError, KeyError):

@@ -14,7 +14,7 @@ from reality import __main__ as command
 from reality import record
 from reality.claims import OutOfTimeError, SkippedError
 from reality.parts.data import learned
-from reality.reach import TroubleError
+from reality.reach import RefusedError, TroubleError
 from reality.record import Record, Sight
 from reality.run import Recording, known_parts
 from reality.world import World
@@ -74,16 +74,28 @@ def test_a_record_of_others_is_refused(tmp_path: Path, change: dict[str, object]
 
 
 def test_what_sites_teach(site: Site, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learned, "_CHANNELS", {"main": f"{site.url}/main", "none": f"{site.url}/none"})
+    monkeypatch.setattr(learned, "_CHANNELS", {"main": f"{site.url}/main"})
     monkeypatch.setattr(learned, "cuda_places", tuple)
     monkeypatch.setattr(learned, "container_places", tuple)
     site.answer("/main/terms.json", b'{"version": "1", "text": "long", "support": "x"}')
-    site.answer("/main/linux-64/repodata.json", Reply(b"{}", headers={"Content-Type": "application/json", "Date": "x"}))
+    site.answer(
+        "/main/linux-64/repodata.json",
+        Reply(b'{"info": {}}', headers={"Content-Type": "application/json", "Date": "x"}),
+    )
     found = {seen.name: seen.data for sight in learned.sights() for seen in [sight.look(world)]}
     assert found["data/terms/main"] == {"version": "1", "support": "x", "keys": ["support", "text", "version"]}
-    assert found["data/terms/none"] is None
+    assert learned._terms(f"{site.url}/none", world) is None
     assert found["data/index/main"]["repodata.json"] == {"status": 200, "content-type": "application/json"}
     assert found["data/index/main"]["repodata.json.zst"] == {"status": 404}
+
+
+@pytest.mark.parametrize("reply", [Reply(b"<html>"), Reply(b"[" * 100000), Reply(b"{}"), Reply(status=403)])
+def test_a_site_that_is_not_itself_teaches_nothing(site: Site, world: World, reply: Reply) -> None:
+    for path in ("/main/terms.json", "/main/linux-64/repodata.json"):
+        site.answer(path, reply)
+    for look in (learned._terms, learned._shape):
+        with pytest.raises((EvenkeelError, RefusedError)):
+            look(f"{site.url}/main", world)
 
 
 class Seeing(Made):
