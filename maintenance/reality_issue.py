@@ -120,7 +120,7 @@ def text(committed: Report, found: Report) -> str:
     first = [row for row in rows if row.state == "proven" and row.id not in known]
     if not rows:
         return ""
-    silent = [row for row in found.rows.values() if row.state == "unreachable"]
+    silent = [row for row in found.rows.values() if row.state in ("unreachable", "failed")]
     head = (
         f"A run of {code(found.created)} by version {code(found.version)} has found "
         "what `docs/reality/reality.json` does not have. `docs/reality.md` says what to do with a difference.\n"

@@ -22,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import
 from rich.console import Console
 
 from reality import record, report, shown, world
-from reality.claims import DIFFERS, PROVEN, SKIPPED, STATES, UNREACHABLE, Result, SkippedError
+from reality.claims import DIFFERS, FAILED, PROVEN, SKIPPED, STATES, UNREACHABLE, Result, SkippedError
 from reality.reach import Reach, RefusedError, TroubleError, proxy_of
 from reality.run import ORDER, Part, Recording, alone, known_parts, run
 from reality.state import STATE, State
@@ -175,7 +175,7 @@ def _status(results: Mapping[str, Result], *, whole: bool, interrupted: bool) ->
         _complain("the time is over; the same command goes on from here")
     if DIFFERS in states:
         return OTHERWISE
-    return WELL if whole and UNREACHABLE not in states else UNFINISHED
+    return WELL if whole and not states & {UNREACHABLE, FAILED} else UNFINISHED
 
 
 def _has_network(parts: Mapping[str, Part], here: world.World) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROVEN, DIFFERS, UNREACHABLE, SKIPPED = STATES = ("proven", "differs", "unreachable", "skipped")
+PROVEN, DIFFERS, UNREACHABLE, FAILED, SKIPPED = STATES = ("proven", "differs", "unreachable", "failed", "skipped")
 #: Of a claim without a result.
 NEVER = "never"
 #: The second word of a claim's id that exists only while somebody names an image, a conda, an installer or an

@@ -22,7 +22,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift import page as drift
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._drift.schema import breach
 
-from reality.claims import DIFFERS, NEVER, OWN, PROVEN, SKIPPED, STATES, UNREACHABLE, Claim, Result
+from reality.claims import DIFFERS, FAILED, NEVER, OWN, PROVEN, SKIPPED, STATES, UNREACHABLE, Claim, Result
 from reality.world import ROOT
 
 KIND = "evenkeel reality"
@@ -38,6 +38,7 @@ MARKS: Mapping[str, tuple[str, str]] = {
     PROVEN: ("equal", "="),
     DIFFERS: ("drifted", "≠"),
     UNREACHABLE: ("unreachable", "✕"),
+    FAILED: ("unreachable", "!"),
     SKIPPED: ("unknown", "·"),
     NEVER: ("unknown", "?"),
 }

@@ -25,7 +25,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.secrets import 
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.own_version import own_version
 
 from reality import parts
-from reality.claims import DIFFERS, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
+from reality.claims import DIFFERS, FAILED, SKIPPED, UNREACHABLE, Claim, OutOfTimeError, Result, SkippedError, differs
 from reality.impersonal import impersonal, without_paths
 from reality.reach import OF_DISK, RefusedError, TroubleError
 from reality.record import Sight
@@ -197,7 +197,7 @@ def ask(part: Part, claim: Claim, world: World) -> Result | None:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in OF_DISK:
             raise
-        return _clean(differs("", f"the check itself failed: {type(error).__name__}: {error}"), begun)
+        return _clean(Result(FAILED, detail=f"the check itself failed: {type(error).__name__}: {error}"), begun)
 
 
 def _judged(part: Part, claim: Claim, world: World) -> Result:

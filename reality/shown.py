@@ -11,11 +11,13 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from reality.claims import DIFFERS, PROVEN, UNREACHABLE, Claim, Result
+from reality.claims import DIFFERS, FAILED, UNREACHABLE, Claim, Result
 
 #: Where nobody watches, how often a line says how far a part is, and for what it waits.
 _LINE_SECONDS, _WAIT_SECONDS = 30.0, 120.0
 _MOST = 300
+#: What has a line of its own, and how that begins.
+_SIGNS = {DIFFERS: "≠", UNREACHABLE: "✕", FAILED: "!"}
 
 
 class Bars:
@@ -42,7 +44,7 @@ class Bars:
         """Move the bar."""
         if self._task is not None:
             self._progress.advance(self._task)
-        if result.state in (DIFFERS, UNREACHABLE):
+        if result.state in _SIGNS:
             self._progress.console.print(line(claim, result), markup=False, highlight=False, soft_wrap=True)
 
     def waiting(self, claims: Sequence[Claim]) -> None:
@@ -74,7 +76,7 @@ class Lines:
         """Say what differs at once, and how far it is now and then."""
         self._done += 1
         self._counts[result.state] += 1
-        if result.state in (DIFFERS, UNREACHABLE):
+        if result.state in _SIGNS:
             self._print(line(claim, result))
         if time.monotonic() - self._said > _LINE_SECONDS:
             self._say()
@@ -103,6 +105,5 @@ def chosen(console: Console) -> Bars | Lines:
 
 def line(claim: Claim, result: Result) -> str:
     """Return a result in one line that nobody else's text can break."""
-    sign = {PROVEN: "=", DIFFERS: "≠", UNREACHABLE: "✕"}.get(result.state, "·")
     detail = in_one_line(result.detail)
-    return f"{sign} {claim.text}: {detail[:_MOST]}{'…' if len(detail) > _MOST else ''}"
+    return f"{_SIGNS[result.state]} {claim.text}: {detail[:_MOST]}{'…' if len(detail) > _MOST else ''}"

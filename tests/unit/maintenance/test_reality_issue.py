@@ -27,7 +27,7 @@ def report(*rows: Row) -> Report:
     ("committed", "found"),
     [
         (NOTHING, report()),
-        (NOTHING, report(row("unreachable"), row("skipped", id="a"), row("never", id="b"))),
+        (NOTHING, report(row("unreachable"), row("failed", id="c"), row("skipped", id="a"), row("never", id="b"))),
         (report(row("proven", "old")), report(row("proven", "new"))),
         (report(row("differs", "DEF")), report(row("differs", "DEF"))),
         (report(row("proven")), report(row("unreachable"))),
@@ -64,7 +64,12 @@ def test_without_news_there_is_no_issue(committed: Report, found: Report) -> Non
         ),
         (
             NOTHING,
-            report(row("proven"), row("proven", id="other"), row("unreachable", id="more", subject="installers")),
+            report(
+                row("proven"),
+                row("proven", id="other"),
+                row("unreachable", id="more", subject="installers"),
+                row("failed", id="and more", subject="installers"),
+            ),
             [
                 "### Proven for the first time",
                 "",
@@ -72,7 +77,7 @@ def test_without_news_there_is_no_issue(committed: Report, found: Report) -> Non
                 "",
                 "### Without an answer",
                 "",
-                "- ` installers `: 1",
+                "- ` installers `: 2",
             ],
         ),
     ],

@@ -43,7 +43,10 @@ def use(monkeypatch: pytest.MonkeyPatch, *sites: str) -> None:
     monkeypatch.setattr(world, "SITES", sites)
 
 
-@pytest.mark.parametrize(("check", "status"), [(holds, 0), (lambda _world: differs("a", "b"), 1), (trouble, 4)])
+@pytest.mark.parametrize(
+    ("check", "status"),
+    [(holds, 0), (lambda _world: differs("a", "b"), 1), (trouble, 4), (lambda _world: 1 / 0, 4)],
+)
 def test_the_status_says_how_it_went(part: Made, tmp_path: Path, check: Ask, status: int) -> None:
     part._asks = {"one": check, "two": holds}
     assert command.main(["run"], tmp_path) == status

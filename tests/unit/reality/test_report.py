@@ -43,11 +43,11 @@ def of(**states: str) -> report.Report:
 
 
 def test_a_report_keeps_its_schema_and_is_read_again(tmp_path: Path) -> None:
-    made = of(one="proven", two="differs", three="unreachable", four="skipped", five="never")
+    made = of(one="proven", two="differs", three="unreachable", four="skipped", five="never", six="failed")
     jsonschema.validate(made, SCHEMA)
     data, page = report.written(made, tmp_path)
     assert report.read(data) == made
-    assert "1 of 5 claims are proven, 1 differ" in page.read_text()
+    assert "1 of 6 claims are proven, 1 differ" in page.read_text()
     assert without_paths(made["machine"]) == made["machine"], "it names no machine, person or folder"
 
 
