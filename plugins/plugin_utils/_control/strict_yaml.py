@@ -26,6 +26,7 @@ except ImportError:  # PyYAML built without libyaml
 MOST_BYTES = 64 << 20
 _UNHASHABLE = "found unhashable key"
 _TWICE = "twice"
+_ANOTHER = "for the number"
 #: How git marks where two branches differ.
 _CONFLICT = re.compile("^<{7} ", re.MULTILINE)
 #: What PyYAML says of a text with several documents.
@@ -34,7 +35,7 @@ LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
 
 
 class _Loader(SafeLoader):
-    """Refuses a key that a mapping has twice, and what would grow beyond all limits."""
+    """Refuses a key that a mapping has twice, a number that is written otherwise, and what grows beyond all limits."""
 
     def get_single_node(self) -> yaml.Node | None:
         root: yaml.Node | None = super().get_single_node()
@@ -51,6 +52,17 @@ class _Loader(SafeLoader):
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int:
+        value: int = self.construct_yaml_int(node)
+        if str(value) != node.value:  # 12:30, 0777, 1_000
+            raise yaml.constructor.ConstructorError(
+                None, None, f"YAML takes {node.value} {_ANOTHER} {value}", node.start_mark
+            )
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 
 
 def read_text(path: Path, errors: str = "strict") -> str:
@@ -150,6 +162,8 @@ def _way_out(error: yaml.MarkedYAMLError, text: str) -> str:
     if isinstance(error, yaml.constructor.ConstructorError):
         if str(error.problem).endswith(_TWICE):
             return "Join both into one"
+        if written := re.fullmatch(f"YAML takes (.*) {_ANOTHER} .*", str(error.problem)):
+            return f"Write it in quotes: '{written[1]}'"
         if error.problem == _UNHASHABLE:  # mostly {{ }} without quotes
             return "Write the value of a template's variable, or render the template first; other keys must be texts"
         return "Correct the file's YAML"

@@ -275,6 +275,16 @@ def test_variables_are_text_as_conda_exports_them(tmp_path: Path) -> None:
     assert read(written(tmp_path, text)).variables == {"OMP_NUM_THREADS": "8", "HOME_OF": "/opt"}
 
 
+@pytest.mark.parametrize("written_as", ["12:30", "0777", "0022", "010", "1_000", "0x1F", "+5"])
+def test_a_number_that_yaml_reads_as_another_is_refused(tmp_path: Path, written_as: str) -> None:
+    text = f"channels: [a]\ndependencies: [b]\nvariables:\n  A: {written_as}\n"
+    assert refused(written(tmp_path, text)) == (
+        f"{tmp_path}/environment.yml, line 4: YAML takes {written_as} for the number "
+        f"{yaml.safe_load(written_as)}. Write it in quotes: '{written_as}'."
+    )
+    assert read(written(tmp_path, text.replace(written_as, f"'{written_as}'"))).variables == {"A": written_as}
+
+
 @pytest.mark.parametrize(
     ("dependencies", "message"),
     [
