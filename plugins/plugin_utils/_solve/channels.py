@@ -17,6 +17,13 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 PARTIAL = Path(__file__).parents[1] / "data" / "partial_channels.yml"
 ANACONDA = "https://repo.anaconda.com"
 _PATH = re.compile(r"[/~\\]|\.{1,2}([/\\]|$)|[A-Za-z]:[/\\]")
+#: A platform's folder of a channel.
+SUBDIR = re.compile(
+    r"(?P<channel>.+)/(?P<subdir>noarch|(linux|osx|win|emscripten|wasi|freebsd|zos)-"
+    r"(32|64|aarch64|arm64|armv[67]l|ppc64(le)?|riscv(32|64)|s390x|wasm32|z))"
+)
+#: conda's name of the folder of what a machine has built itself.
+_OWN_BUILDS = "local"
 #: Of a name or a URL.
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+")
 #: conda's ``defaults`` on Linux, in order of priority.
@@ -113,12 +120,17 @@ def _urls(name: str) -> tuple[str, ...]:
         return ()
     if name == "defaults":
         return DEFAULTS
-    if _PATH.match(name):
+    if _PATH.match(name) or name == _OWN_BUILDS:
         raise EvenkeelError(
             f"The channel {name!r} is a path on one machine", "Write the URL of what every machine reaches"
         )
     if not _NAME.fullmatch(name):
         raise EvenkeelError(f"The channel {name!r} is neither a name nor a URL", "Write it like conda-forge")
+    if below := SUBDIR.fullmatch(name):
+        raise EvenkeelError(
+            f"The channel {name!r} has the folder {below['subdir']}, and a channel is asked for all folders that count",
+            f"Write it as {below['channel']}",
+        )
     if "://" not in name:
         return (f"{ANACONDA if name.startswith('pkgs/') else ALIAS}/{name}",)
     require_public(name)

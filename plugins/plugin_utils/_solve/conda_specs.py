@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import channel_urls, require_public
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import SUBDIR, channel_urls, require_public
 
 _URL = re.compile(
     r"(?P<channel>\w+://\S+)/(?P<subdir>[\w-]+)/(?P<name>[^/\s]+)-(?P<version>[^-/\s]+)-(?P<build>[^-/\s]+)"
@@ -18,7 +18,6 @@ _BRACKET = re.compile(
     r"""\[((?P<before>[^\]]*),)?\s*channel\s*=\s*['"]?(?P<channel>[^'",\]]+)['"]?\s*(,(?P<after>[^\]]*))?\]"""
 )
 _ANY_URL = re.compile(r"""\w+://[^\s'",\]]+""")
-_SUBDIR = re.compile(r"(?P<channel>.+)/(?P<subdir>noarch|(linux|osx|win|emscripten|wasi|freebsd|zos)-\w+)")
 #: Spaces that mean nothing: before the first operator, after each, and around what joins conditions.
 _SPACES = re.compile(r"^\s+(?=[<>=!~])|(?<=[<>=!~])\s+|\s+(?=[,|])|(?<=[,|])\s+")
 #: A version alone, in brackets.
@@ -75,7 +74,7 @@ def parts(text: str) -> CondaSpec:
             others = ",".join(filter(None, [bracket["before"], bracket["after"]])).strip()
             rest = rest[: bracket.start()] + (f"[{others}]" if others else "") + rest[bracket.end() :]
         subdir = ""
-        if below := _SUBDIR.fullmatch(channel.rstrip("/")):
+        if below := SUBDIR.fullmatch(channel.rstrip("/")):
             channel, subdir = below["channel"], below["subdir"]
     urls = channel_urls([channel]) if channel else ()
     return CondaSpec(urls[0] if urls else "", subdir, rest.strip())

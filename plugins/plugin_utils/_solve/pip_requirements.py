@@ -23,7 +23,7 @@ COMMIT_URL = re.compile(
     r"git\+(https://(?!-)[^@\s]+|ssh://(?!-)([\w.-]+@)?(?!-)[^@:/\s%]+(:\d+)?/[^@\s]+)@[0-9a-f]{40}(#subdirectory=[^\s&]+)?"
 )
 _BARE_URL = re.compile(r"(?P<url>(git|hg|svn|bzr)\+\S+?|[a-z]+://\S+?)(?P<marker>(;|\s+;)\s.*|\s+;.*)?", re.IGNORECASE)
-_SCP = re.compile(r"(git\+)?(ssh://)?(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!\d+/)(?P<path>[^\s@#]+)(?P<rest>\S*)")
+_SCP = re.compile(r"(git\+)?(ssh://)?(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!\d+/|//)(?P<path>[^\s@#]+)(?P<rest>\S*)")
 _EGG = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?")
 _PATH = re.compile(
     r"\.|\.\.|\.\[.*\]|(\.{0,2}/|~|[A-Za-z]:\\).*|[^\s@:;<>=!]+/[^\s@:;<>=!]*|"

@@ -27,6 +27,7 @@ MIRRORS = mirrors_from(
         (["conda-forge"], ["https://conda.anaconda.org/conda-forge"]),
         (["conda-forge/label/dev"], ["https://conda.anaconda.org/conda-forge/label/dev"]),
         (["pkgs/main"], [MAIN]),
+        (["https://repo.example/linux-fans"], ["https://repo.example/linux-fans"]),
         (["nvidia", "nodefaults", "defaults"], ["https://conda.anaconda.org/nvidia", MAIN, R]),
         (["nodefaults"], []),
         ([f"{MAIN}/", "defaults"], [MAIN, R]),
@@ -55,6 +56,20 @@ def test_credentials_do_not_get_into_a_lock(url: str) -> None:
 @pytest.mark.parametrize("name", ["/srv/channel", "./channel", "../channel", "..", "~/channel", "C:\\channels"])
 def test_a_path_is_no_channel(name: str) -> None:
     with pytest.raises(EvenkeelError, match=r"^The channel '.*' is a path on one machine"):
+        channel_urls([name])
+
+
+def test_the_folder_of_local_builds_is_no_channel() -> None:
+    with pytest.raises(EvenkeelError, match=r"^The channel 'local' is a path on one machine"):
+        channel_urls(["local"])
+
+
+@pytest.mark.parametrize(
+    "name", ["https://repo.example/pkgs/main/linux-64/", "pkgs/main/noarch", "conda-forge/osx-arm64"]
+)
+def test_a_folder_of_a_channel_is_no_channel(name: str) -> None:
+    channel, _, folder = name.rstrip("/").rpartition("/")
+    with pytest.raises(EvenkeelError, match=f"^The channel .* has the folder {folder}.* Write it as {channel}\\.$"):
         channel_urls([name])
 
 
