@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, digest
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.environment_file import EnvironmentFile
 
 VERSION = 1
+T = TypeVar("T")
+_KINDS: Mapping[type, str] = {str: "text", dict: "keys and values", list: "a list"}
 _PLATFORM = re.compile(r"[a-z0-9]+(-[a-z0-9_]+)?")
 _OURS = "evenkeel"
 _HEADER = """\
@@ -144,12 +146,15 @@ def read(path: Path) -> Lock:
             f"{path}: version is {content['version']!r}, and only {VERSION} of conda-lock's format is known", ANEW
         )
     try:
-        lock = _lock(path, content["metadata"], content["package"])
-        digests = _ours(content["metadata"], "digest") or {}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EvenkeelError(
-            f"{path} is malformed: {type(error).__name__}: {error}", "Restore it from version control, or lock again"
-        ) from None
+        metadata = _as(dict, content["metadata"], "metadata is")
+        lock = _lock(path, metadata, _as(list, content["package"], "package is"))
+        digests = _ours(metadata, "digest") or {}
+    except KeyError as error:
+        raise _malformed(path, f"there is no {error}") from None
+    except (TypeError, AttributeError):
+        raise _malformed(path, "a value is of another kind than its key's") from None
+    except ValueError as error:
+        raise _malformed(path, str(error)) from None
     for platform, expected in digests.items():
         if digest(lock.packages.get(platform, ())) != expected:
             raise EvenkeelError(
@@ -182,11 +187,22 @@ def packages_for(lock: Lock, platform: str, path: Path) -> tuple[Package, ...]:
     return lock.packages[platform]
 
 
-def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Lock:
-    packages: dict[str, list[Package]] = {_platform(platform): [] for platform in metadata["platforms"]}
+def _malformed(path: Path, what: str) -> EvenkeelError:
+    return EvenkeelError(f"{path} is malformed: {what}", "Restore it from version control, or lock again")
+
+
+def _as(kind: type[T], value: object, what: str) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{what} {'empty' if value is None else repr(value)}, which is not {_KINDS[kind]}")
+    return value
+
+
+def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Any]) -> Lock:
+    platforms = _as(list, metadata["platforms"], "metadata.platforms is")
+    packages: dict[str, list[Package]] = {_platform(platform): [] for platform in platforms}
     sizes, indexes = _ours(metadata, "sizes") or {}, _ours(metadata, "indexes") or {}
     mistakes = Mistakes(path)
-    for entry in entries:
+    for entry in (_as(dict, entry, "package holds") for entry in entries):
         if entry.get("category", "main") != "main":
             continue
         with mistakes.collected():
@@ -197,7 +213,7 @@ def _lock(path: Path, metadata: Mapping[str, Any], entries: list[Mapping[str, An
             index = indexes.get(entry["platform"], {}).get(package.name, "") if package.manager == PIP else ""
             require_fit_url(path, index)
             packages[entry["platform"]].append(replace(package, size=_size(size), index=index))
-    channels = tuple(_url(channel) for channel in metadata["channels"])
+    channels = tuple(map(_url, _as(list, metadata["channels"], "metadata.channels is")))
     for channel in channels:
         with mistakes.collected():
             require_fit_url(path, channel)
@@ -267,7 +283,7 @@ def gpu_builds_of(packages: Iterable[Package]) -> list[str]:
 
 
 def _url(channel: str | Mapping[str, Any]) -> str:
-    return channel if isinstance(channel, str) else str(channel["url"])
+    return channel if isinstance(channel, str) else _as(str, channel["url"], "the URL of a channel is")
 
 
 def _ours(metadata: Mapping[str, Any], key: str) -> dict[str, Any] | None:
@@ -303,10 +319,14 @@ def _dependencies(depends: Iterable[str]) -> dict[str, str]:
 
 
 def _package(path: Path, entry: Mapping[str, Any]) -> Package:
-    hashes = entry["hash"]
-    depends = tuple(f"{name} {constraint}".strip() for name, constraint in entry.get("dependencies", {}).items())
+    name = _as(str, entry["name"], "name of a package is")
+    version, url = (_as(str, entry[key], f"{key} of {name} is") for key in ("version", "url"))
+    hashes = _as(dict, entry["hash"], f"hash of {name} is")
+    md5, sha256 = (_as(str, hashes.get(kind) or "", f"hash.{kind} of {name} is") for kind in ("md5", "sha256"))
+    needed = _as(dict, entry.get("dependencies", {}), f"dependencies of {name} is")
+    depends = tuple(f"{other} {constraint}".strip() for other, constraint in needed.items())
     if entry["manager"] == PIP:
-        return pip_package(path, str(entry["name"]), str(entry["version"]), entry["url"], hashes.get("sha256"), depends)
+        return pip_package(path, name, version, url, sha256, depends)
     if entry["manager"] != CONDA:
-        raise ValueError(f"{entry['name']} is of {entry['manager']!r}, neither conda's nor pip's")
-    return conda_package(path, entry["url"], hashes.get("md5"), hashes.get("sha256"), str(entry["platform"]), depends)
+        raise ValueError(f"{name} is of {entry['manager']!r}, neither conda's nor pip's")
+    return conda_package(path, url, md5, sha256, entry["platform"], depends)

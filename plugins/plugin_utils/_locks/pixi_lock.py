@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import Package
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 #: Where a project has its own package.
 _PROJECT = (".", "./")
+#: What py-rattler calls the version of a package that has none in the lock.
+_NO_VERSION = "<dynamic>"
 
 
 def read(path: Path, platform: str, environment: str = DEFAULT) -> tuple[Package, ...]:
@@ -79,7 +83,8 @@ def _package(path: Path, locked: LockedPackage, platform: str) -> Package:
     if isinstance(locked, PypiLockedPackage):
         hashes = locked.hashes and locked.hashes._hashes  # py-rattler wraps their absence too
         sha256 = hashes.sha256.hex() if hashes and hashes.sha256 else None
-        return pip_package(path, locked.name, locked.version, locked.location, sha256, locked.requires_dist)
+        version = "" if locked.version == _NO_VERSION else locked.version
+        return pip_package(path, locked.name, version, _commit(locked.location), sha256, locked.requires_dist)
     if isinstance(locked, CondaLockedBinaryPackage):
         record = locked.repo_data_record()
         md5, hash_ = (value.hex() if value else None for value in (record.md5, record.sha256))
@@ -88,3 +93,12 @@ def _package(path: Path, locked: LockedPackage, platform: str) -> Package:
         f"{path}: {locked.name} has to be built from its source, {locked.location}",
         "Publish it as a package, and lock again",
     )
+
+
+def _commit(location: str) -> str:
+    """Return pixi's spelling of a commit, ``git+URL?rev=main#COMMIT``, as pip's; other places as they are."""
+    parts = urlsplit(location)
+    if not parts.scheme.startswith("git+") or not re.fullmatch("[0-9a-f]{40}", parts.fragment):
+        return location
+    folder = "".join(f"subdirectory={name}" for name in parse_qs(parts.query).get("subdirectory", ()))
+    return urlunsplit(parts._replace(path=f"{parts.path}@{parts.fragment}", query="", fragment=folder))

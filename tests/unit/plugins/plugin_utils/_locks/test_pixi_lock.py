@@ -17,6 +17,7 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
+COMMIT = "5f" * 20
 HUMANIZE = "https://files.example/packages/humanize-4.11.0-py3-none-any.whl"
 TZDATA = "https://conda.anaconda.org/conda-forge/noarch/tzdata-2024b-hc8b5060_0.conda"
 
@@ -90,6 +91,31 @@ def test_the_default_environment_is_read(tmp_path: Path) -> None:
     )
     assert tzdata.url == "https://conda.anaconda.org/conda-forge/noarch/tzdata-2024b-hc8b5060_0.conda"
     assert (humanize.manager, humanize.version, humanize.sha256) == ("pip", "4.11.0", "4e" * 32)
+
+
+def test_a_folder_of_the_project_is_refused_as_such(tmp_path: Path) -> None:
+    without_version = BY_PIXI.replace("  version: 4.11.0\n", "").replace(f"  sha256: {'4e' * 32}\n", "")
+    with pytest.raises(EvenkeelError, match=r"humanize is at '\./sub', whose content may change at any time"):
+        read(written(tmp_path, without_version.replace(HUMANIZE, "./sub")), "linux-64")
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        (f"git+https://h/tool.git?rev=main#{COMMIT}", f"git+https://h/tool.git@{COMMIT}"),
+        (f"git+https://h/tool#{COMMIT}", f"git+https://h/tool@{COMMIT}"),
+        (f"git+https://h/tool?subdirectory=py&tag=v1#{COMMIT}", f"git+https://h/tool@{COMMIT}#subdirectory=py"),
+        (f"git+ssh://git@h/tool?rev=v1#{COMMIT}", f"git+ssh://git@h/tool@{COMMIT}"),
+    ],
+)
+def test_a_commit_as_pixi_writes_it(tmp_path: Path, location: str, url: str) -> None:
+    text = BY_PIXI.replace(HUMANIZE, location).replace(f"  sha256: {'4e' * 32}\n", "")
+    assert read(written(tmp_path, text), "linux-64")[-1].url == url
+
+
+def test_a_branch_is_no_commit(tmp_path: Path) -> None:
+    with pytest.raises(EvenkeelError, match="whose content may change at any time"):
+        read(written(tmp_path, BY_PIXI.replace(HUMANIZE, "git+https://h/tool?rev=main")), "linux-64")
 
 
 def test_a_package_named_by_md5_alone_is_read(tmp_path: Path) -> None:
