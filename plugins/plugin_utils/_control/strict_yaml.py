@@ -35,7 +35,7 @@ LIMITS = Limits(values=5_000_000, depth=50, characters=1 << 20)
 
 
 class _Loader(SafeLoader):
-    """Refuses a key that a mapping has twice, a number that is written otherwise, and what grows beyond all limits."""
+    """Refuses a key that a mapping has twice, and what would grow beyond all limits."""
 
     def get_single_node(self) -> yaml.Node | None:
         root: yaml.Node | None = super().get_single_node()
@@ -53,6 +53,10 @@ class _Loader(SafeLoader):
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
+
+class _ExactLoader(_Loader):
+    """Refuses a number too that is written otherwise than it would be as text."""
+
     def construct_number(self, node: yaml.ScalarNode) -> int:
         value: int = self.construct_yaml_int(node)
         if str(value) != node.value:  # 12:30, 0777, 1_000
@@ -62,7 +66,7 @@ class _Loader(SafeLoader):
         return value
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
+_ExactLoader.add_constructor("tag:yaml.org,2002:int", _ExactLoader.construct_number)
 
 
 def read_text(path: Path, errors: str = "strict") -> str:
@@ -135,10 +139,13 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def parsed(path: Path, text: str) -> dict[str, Any]:
-    """Return what the text of a YAML file of keys and values holds; otherwise like ``read_mapping``."""
+def parsed(path: Path, text: str, *, exact_numbers: bool = False) -> dict[str, Any]:
+    """Return what the text of a YAML file of keys and values holds; otherwise like ``read_mapping``.
+
+    With ``exact_numbers``, a number such as 0777 or 12:30 is malformed, which would be another one as text.
+    """
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506 (derived from the safe loader)
+        content = yaml.load(text, _ExactLoader if exact_numbers else _Loader)  # noqa: S506 (derived from the safe loader)
     except yaml.MarkedYAMLError as error:
         place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         what = "another document begins" if error.context == _SEVERAL else error.problem or error.context

@@ -134,20 +134,21 @@ def from_text(path: Path, text: str) -> EnvironmentFile:
     """Return what ``read`` does, of a text that is at ``path`` or is going to be."""
     if _TEMPLATE.search(text):
         raise EvenkeelError(f"{path} is a template, not an environment", "Render it, and name what that writes")
-    if parsed(path, text).keys() >= _OF_MLFLOW:
+    content = parsed(path, text, exact_numbers=True)
+    if content.keys() >= _OF_MLFLOW:
         raise EvenkeelError(
             f"{path} is MLflow's description of an environment of pip alone, which conda does not read",
             "Name the conda.yaml beside it, or write an environment.yml with its Python and, below pip, its packages",
         )
-    if {"metadata", "package"} <= parsed(path, text).keys():
+    if {"metadata", "package"} <= content.keys():
         raise EvenkeelError(f"{path} is a lock, not an environment", "Name the environment.yml that it was made from")
     mistakes = Mistakes(path)
-    whole = _Reader(path, parsed(path, text), mistakes, None).environment()
+    whole = _Reader(path, content, mistakes, None).environment()
     selected: dict[str, EnvironmentFile] = {}
-    if selectors.are_used(text) or _has_keys_of_mamba(parsed(path, text)):
+    if selectors.are_used(text) or _has_keys_of_mamba(content):
         for platform in sorted(PLATFORMS.values()):
-            content = parsed(path, selectors.selected(text, platform))
-            selected[platform] = _Reader(path, content, mistakes, platform).environment()
+            of_platform = parsed(path, selectors.selected(text, platform), exact_numbers=True)
+            selected[platform] = _Reader(path, of_platform, mistakes, platform).environment()
     for environment in selected.values() or (whole,):
         with mistakes.collected():
             require_linux(environment.packages, environment.pip, path)

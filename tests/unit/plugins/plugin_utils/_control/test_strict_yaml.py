@@ -26,6 +26,13 @@ def test_keys_and_values(tmp_path: Path) -> None:
     }
 
 
+def test_numbers_are_exact_where_they_are_to_be_texts(tmp_path: Path) -> None:
+    assert read(tmp_path, "a: 0x0fc0\n") == {"a": 4032}
+    assert strict_yaml.parsed(tmp_path, "a: [1, -2, 0, '0777']\n", exact_numbers=True) == {"a": [1, -2, 0, "0777"]}
+    with pytest.raises(EvenkeelError, match=r"line 2: YAML takes 0777 for the number 511\. Write it in quotes: '0777'"):
+        strict_yaml.parsed(tmp_path, "a: 1\nb: 0777\n", exact_numbers=True)
+
+
 def test_a_text_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = read(tmp_path, "a: 1\n")
     monkeypatch.setattr(strict_yaml.yaml, "load", lambda *_: {"a": 2})
