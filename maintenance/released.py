@@ -20,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from maintenance import reproducible_archive
+
 ROOT = Path(__file__).parents[1]
 #: What each release has, by its version.
 RELEASES = ROOT / "tests" / "released"
@@ -75,12 +77,18 @@ def install(release: Release, folder: Path) -> None:
 
 
 def built(revision: str, folder: Path) -> Path:
-    """Build the artifact of a commit, of nothing but what is committed, and return its path in the folder."""
+    """Build the artifact of a commit, of nothing but what is committed, and return its path in the folder.
+
+    Its bytes are the same each time, with the same Python and ansible-core.
+    """
     with tempfile.TemporaryDirectory() as source:
         archive = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE)
         subprocess.run(["tar", "--extract", "--directory", source], input=archive.stdout, check=True)
         _galaxy("build", source, "--output-path", str(folder))
     (artifact,) = folder.iterdir()
+    time = ["git", "log", "-1", "--format=%ct", revision]
+    done = subprocess.run(time, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    reproducible_archive.rewrite(artifact, int(done.stdout))
     return artifact
 
 

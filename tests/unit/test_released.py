@@ -76,3 +76,28 @@ def test_a_shallow_clone_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(released, "ROOT", tmp_path)
     with pytest.raises(released.ReleaseError, match=f"{RELEASE.commit} of the release .* is not in this clone"):
         released.install(RELEASE, tmp_path / "collections")
+
+
+def test_two_builds_of_a_commit_are_the_same_and_can_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    (root / "docs").mkdir(parents=True)
+    described = {"namespace": "acme", "name": "tools", "version": "1.0.0", "readme": "README.md", "authors": ["Ana"]}
+    (root / "galaxy.yml").write_text(yaml.safe_dump(described))
+    for name in ("README.md", "docs/use.md"):
+        (root / name).write_text(name)
+    git = ["git", "-c", "user.name=Ana", "-c", "user.email=ana@site.example"]
+    for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=Begin"]):
+        subprocess.run([*git, *arguments], cwd=root, check=True)
+    monkeypatch.setattr(released, "ROOT", root)
+    archives = []
+    for place in ("one", "other"):
+        (tmp_path / place).mkdir()
+        archives.append(released.built("HEAD", tmp_path / place))
+    one, other = (path.read_bytes() for path in archives)
+    assert one == other
+    install = ["ansible-galaxy", "collection", "install", str(archives[0]), "--offline", "--collections-path"]
+    subprocess.run([*install, str(tmp_path / "collections")], check=True, capture_output=True)
+    installed = tmp_path / "collections" / "ansible_collections" / "acme" / "tools"
+    assert (installed / "docs" / "use.md").read_text() == "docs/use.md"
