@@ -369,6 +369,23 @@ def test_back_to_an_old_list_is_a_switch(node: Node) -> None:
     assert not node.plan().changed
 
 
+def test_a_parent_of_the_root_may_be_a_link(tmp_path: Path) -> None:
+    """Such as /opt, moved to a larger disk."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "opt").symlink_to("data")
+    node = Node(tmp_path / "opt")
+    first = node.converge()
+    assert not node.plan().changed
+    second = node.converge(Desired((NEWER, PYTHON)))
+    node.switch(first.name)
+    assert node.link.resolve() == tmp_path / "data" / "evenkeel" / "generations" / NAME / first.name
+    assert names(node.generations) == sorted([first.name, second.name])
+    assert not node.plan().changed
+    node.remove()
+    assert not node.generations.exists()
+    assert (tmp_path / "opt").is_symlink()
+
+
 def test_a_switch_by_name_and_back(node: Node) -> None:
     first, second = node.converge(), node.converge(Desired((NEWER,)))
     assert node.switch("-1").lines == [
