@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from ansible_collections.evenkeel.gpu.plugins.module_utils._conda.package import CONDA, PIP, Package, digest
 from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import read_mapping
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml import parsed, read_text
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import (
     ANEW,
     check,
@@ -23,8 +23,9 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.entries import
     pip_package,
     require_fit_url,
 )
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.explicit_file import MARK
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
-from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import lock_beside, require_yaml
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.unindexed import at_their_urls
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.gpu_builds import gpu_builds
@@ -134,7 +135,11 @@ def read(path: Path) -> Lock:
         It is no lock, malformed or of an unknown version, or holds a package twice, without a hash or without a fixed
         content; or its packages are not those that were locked.
     """
-    content = read_mapping(path)
+    require_yaml(path)
+    text = read_text(path)
+    if MARK in text.splitlines():
+        raise EvenkeelError(f"{path} is an explicit file, not a lock", "Name it as explicit, instead of lock")
+    content = parsed(path, text)
     if "version" not in content:
         beside = lock_beside(path)
         locking = "Lock the environment with Evenkeel's playbook lock.yml, and name the conda-lock.yml that it writes"

@@ -19,11 +19,13 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks import selecto
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.mistakes import Mistakes
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.other_systems import require_linux
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.pip_section import PipSection
+from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.places import require_yaml
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._locks.variables import is_name, is_value
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve import conda_specs, pip_requirements
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.channels import (
     CONFIGURED,
     NODEFAULTS,
+    SUBDIRS,
     Mirrors,
     are_partial,
     channel_urls,
@@ -35,7 +37,7 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._solve.conda_solver i
 KEYS = ("name", "channels", "dependencies", "variables", "prefix", "platforms", "category", "pip-repositories")
 _WITHOUT_EFFECT = ("name", "prefix", "category")
 #: An option of the command conda, written after a package.
-_OPTION = re.compile(r"\s--?(c|channel)[\s=](?P<channel>\S+)|\s-{1,2}[a-z]")
+_OPTION = re.compile(r"(^|\s)--?(c|channel)[\s=](?P<channel>\S+)|\s-{1,2}[a-z]")
 
 _PATH = re.compile(r"[/~\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
 #: A repository, a wheel, and a requirement with a URL.
@@ -132,6 +134,7 @@ def read(path: Path) -> EnvironmentFile:
 
 def from_text(path: Path, text: str) -> EnvironmentFile:
     """Return what ``read`` does, of a text that is at ``path`` or is going to be."""
+    require_yaml(path)
     if _TEMPLATE.search(text):
         raise EvenkeelError(f"{path} is a template, not an environment", "Render it, and name what that writes")
     content = parsed(path, text, exact_numbers=True)
@@ -278,7 +281,9 @@ class _Reader:
         found: dict[str, None] = {}
         for text in self._sound_texts("dependencies", entries):
             with self._mistakes.collected():
-                if text.startswith("-"):
+                option = _OPTION.search(text)
+                package = (text[: option.start()] + text[option.end() :]).strip() if option else ""
+                if text.startswith("-") and (not package or package.startswith("-")):
                     raise EvenkeelError(
                         f"{self._path}: dependencies holds {text!r}, which is an option of pip",
                         "Write it below the key pip",
@@ -303,12 +308,17 @@ class _Reader:
                         f"{self._path}: dependencies holds {text!r}, which conda does not understand",
                         f"Write it like conda does: {colon['name']}={colon['version']}",
                     )
-                if option := _OPTION.search(text):
-                    package = text[: option.start()].strip()
+                if option:
                     where = option["channel"]
+                    package = package if where else text[: option.start()].strip()
                     raise EvenkeelError(
                         f"{self._path}: dependencies holds {text!r}, with an option of the command conda",
                         f"Name the channel before the package: {where}::{package}" if where else f"Write {package}",
+                    )
+                if ";" in text:
+                    raise EvenkeelError(
+                        f"{self._path}: dependencies holds {text!r}, with a condition, which conda does not take",
+                        f"Write {text.partition(';')[0].strip()}, or put it below the key pip",
                     )
                 if extras := _EXTRAS.fullmatch(text):
                     raise EvenkeelError(
@@ -357,6 +367,13 @@ class _Reader:
                     f"{self._path}: platforms names {', '.join(platforms)}, and no node is one of them",
                     f"Add those of the nodes: {' or '.join(known)}",
                 )
+        for platform in platforms:
+            with self._mistakes.collected():
+                if platform not in SUBDIRS:
+                    raise EvenkeelError(
+                        f"{self._path}: platforms names {platform}, which is no platform of conda",
+                        f"Those of nodes are {' and '.join(known)}",
+                    )
         return platforms
 
     def _variables(self) -> dict[str, str]:
@@ -402,7 +419,7 @@ class _Reader:
         for entry in entries:
             with self._mistakes.collected():
                 if not isinstance(entry, str) or not entry.strip():
-                    raise self._wrong(key, entry, "text", "holds")
+                    raise self._wrong(key, entry, "text", "holds", _as_text(entry))
                 found[entry.strip()] = None
         return tuple(found)
 
@@ -441,6 +458,17 @@ def _as_list(written: str | Mapping[Any, Any]) -> str:
     else:
         entries = [_package(name, value) for name, value in written.items()]
     return ", ".join(f"`- {entry}`" for entry in entries)
+
+
+def _as_text(entry: object) -> str:
+    """Return how to write an entry of a list that is no text; empty where quotes are missing."""
+    if entry is None:
+        return "Write what it is to name, or leave the line out"
+    if isinstance(entry, list):
+        return f"Write each on a line of its own: {', '.join(f'`- {one}`' for one in entry)}"
+    if isinstance(entry, dict):
+        return f"Write it as text: {', '.join(f'`- {name}==VERSION`' for name in entry)}"
+    return ""
 
 
 def _package(name: object, version: object) -> str:

@@ -51,7 +51,8 @@ def read(path: Path, platform: str) -> tuple[Package, ...]:
     lines = [line.strip() for line in read_text(path).splitlines()]
     if MARK not in lines:
         raise EvenkeelError(
-            f"{path} has no line {MARK}, so it is not an explicit file", "Check that it is the right file"
+            f"{path} has no line {MARK}, so it is not an explicit file",
+            "Write it with `conda list --explicit --sha256`",
         )
     for line in lines:
         if (named := _PLATFORM.fullmatch(line)) and named[1] != platform:

@@ -28,7 +28,9 @@ _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 DEPTH = 20
 #: What begins as a name and goes on as a requirement, as a URL, as a path or as an option of pip does. An error shows
 #: nothing else of an included file, which may be another file than its author may read.
-_LIKE_A_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*\s*([\[(<>=!~;@,]|-|$)|(git\+)?[a-z]+://|\.{1,2}/|--?[A-Za-z]")
+_LIKE_A_REQUIREMENT = re.compile(
+    r"[A-Za-z0-9][\w.-]*\s*([\[(<>=!~;@,]|-|$)|(git\+)?[a-z]+://|\.{1,2}(/|\[|$)|--?[A-Za-z]"
+)
 _LONG = re.compile(r"""(['"])([^'"]{60})[^'"]{40,}\1""")
 #: Options that need no action here, and why.
 _WITHOUT_EFFECT = (

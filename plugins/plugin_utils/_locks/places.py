@@ -151,6 +151,25 @@ def environments_in(folder: Path) -> list[Path]:
     ]
 
 
+def require_yaml(path: Path) -> None:
+    """Refuse in place of an environment or a lock what other programs have beside them.
+
+    Raises
+    ------
+    EvenkeelError
+        Says what to name instead.
+    """
+    if path.suffix == ".toml" or path.name == "Pipfile":
+        raise EvenkeelError(
+            f"{path} is TOML, not YAML", f"Name an {STANDARD[0]}, a {LOCK}, or the pixi.lock of a project of pixi"
+        )
+    if path.suffix == ".txt":
+        raise EvenkeelError(
+            f"{path} is neither an environment nor a lock",
+            f"If it is pip's, write an {STANDARD[0]} with `- -r {path.name}` below pip; if conda's, set explicit",
+        )
+
+
 def all_below(directory: Path) -> list[Path]:
     """Return the environment files of a folder and of the folders in it."""
     if not directory.is_dir():

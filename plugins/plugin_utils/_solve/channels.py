@@ -17,11 +17,23 @@ from ansible_collections.evenkeel.gpu.plugins.plugin_utils._control.strict_yaml 
 PARTIAL = Path(__file__).parents[1] / "data" / "partial_channels.yml"
 ANACONDA = "https://repo.anaconda.com"
 _PATH = re.compile(r"[/~\\]|\.{1,2}([/\\]|$)|[A-Za-z]:[/\\]")
-#: A platform's folder of a channel.
-SUBDIR = re.compile(
-    r"(?P<channel>.+)/(?P<subdir>noarch|(linux|osx|win|emscripten|wasi|freebsd|zos)-"
-    r"(32|64|aarch64|arm64|armv[67]l|ppc64(le)?|riscv(32|64)|s390x|wasm32|z))"
+#: conda's names of platforms, and the folder of what fits all.
+SUBDIRS = (
+    *(
+        "noarch",
+        "linux-64",
+        "linux-aarch64",
+        "linux-32",
+        "linux-armv6l",
+        "linux-armv7l",
+        "linux-ppc64",
+        "linux-ppc64le",
+    ),
+    *("linux-riscv32", "linux-riscv64", "linux-s390x", "osx-64", "osx-arm64", "win-32", "win-64", "win-arm64"),
+    *("emscripten-wasm32", "wasi-wasm32", "freebsd-64", "zos-z"),
 )
+#: A platform's folder of a channel.
+SUBDIR = re.compile(rf"(?P<channel>.+)/(?P<subdir>{'|'.join(SUBDIRS)})")
 #: conda's name of the folder of what a machine has built itself.
 _OWN_BUILDS = "local"
 #: Of a name or a URL.

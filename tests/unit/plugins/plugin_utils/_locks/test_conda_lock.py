@@ -241,6 +241,7 @@ def test_a_lock_that_proves_nothing_is_refused_by_name(tmp_path: Path, fields: d
         ("version: 1\nmetadata: {platforms: [linux-64]}\npackage:\n", "is malformed: package is empty, which is not"),
         ("version: 1\nversion: 1\n", "line 2: the mapping has the key 'version' twice"),
         ("- 1\n", "does not hold keys and values"),
+        ("# platform: linux-64\n@EXPLICIT\nhttps://h/a\n", "is an explicit file, not a lock. Name it as explicit"),
     ],
 )
 def test_a_file_that_is_no_lock(tmp_path: Path, text: str, message: str) -> None:

@@ -132,6 +132,28 @@ def test_a_key_of_condarc_is_to_be_left_out(tmp_path: Path) -> None:
     assert "the key 'channel_priority' is unknown. Leave it out, since conda ignores it" in text
 
 
+def test_a_platform_that_nobody_knows_is_told(tmp_path: Path) -> None:
+    text = refused(written(tmp_path, "channels: [a]\ndependencies: [b]\nplatforms: [linux-64, linux-arm64, win-64]\n"))
+    assert "platforms names linux-arm64, which is no platform of conda. Those of nodes are linux-64" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("pyproject.toml", "[project]\nname = 'a'\n", "is TOML, not YAML"),
+        ("Pipfile", "[packages]\na = '*'\n", "is TOML, not YAML"),
+        (
+            "requirements.txt",
+            "numpy>=1\n# more\n-r a.txt\n",
+            "If it is pip's, write an environment.yml with `- -r requirements.txt` below pip",
+        ),
+    ],
+)
+def test_files_of_other_programs(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert message in refused(tmp_path / name)
+
+
 def test_a_build_behind_a_space_is_no_mistake(tmp_path: Path) -> None:
     assert read(written(tmp_path, "channels: [a]\ndependencies: [numpy 1.0 py*]\n")).packages == ("numpy 1.0 py*",)
 
@@ -300,6 +322,20 @@ def test_a_number_that_yaml_reads_as_another_is_refused(tmp_path: Path, written_
             "[-r requirements.txt]",
             "dependencies holds '-r requirements.txt', which is an option of pip. Write it below the",
         ),
+        (
+            "[-c nvidia cuda-toolkit]",
+            "with an option of the command conda. Name the channel before the package: nvidia::cuda-toolkit",
+        ),
+        (
+            "['numpy>=1.20; python_version>=\"3.9\"']",
+            "with a condition, which conda does not take. Write numpy>=1.20, or put it below",
+        ),
+        ("[[a, b]]", "dependencies holds ['a', 'b'], which is not text. Write each on a line of its own: `- a`, `- b`"),
+        (
+            "[b, pip: [idna: 3.4]]",
+            "dependencies.pip holds {'idna': 3.4}, which is not text. Write it as text: `- idna==VERSION`",
+        ),
+        ("[b, null]", "dependencies holds empty, which is not text. Write what it is to name, or leave the line out"),
         (
             "['python:3.8']",
             "dependencies holds 'python:3.8', which conda does not understand. Write it like conda does: ",

@@ -150,6 +150,13 @@ def test_files_of_the_same_repository_are_read_but_gits_own(tmp_path: Path) -> N
         section("-r ../../.git/config", own)
 
 
+@pytest.mark.parametrize("line", [".", "..", ".[dev]", "./tool"])
+def test_a_path_in_an_included_file_is_told_as_such(tmp_path: Path, line: str) -> None:
+    (tmp_path / "r.txt").write_text(f"a\n{line}\n")
+    with pytest.raises(EvenkeelError, match="is a path on one machine"):
+        section("-r r.txt", tmp_path)
+
+
 @pytest.mark.parametrize(
     "line",
     [
