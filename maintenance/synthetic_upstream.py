@@ -41,7 +41,7 @@ DISTRIBUTIONS = {"dask-core": "dask", "msgpack-python": "msgpack", "pytables": "
 PROGRAMS = frozenset({"cmake", "ffmpeg", "graphviz", "ninja", "nodejs", "pandoc", "python", "swig"})
 _SPEC = re.compile(r"(?:[^\s\[\]]*::?)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>.*)", re.S)
 _VERSION = re.compile(r"(?P<operator>[<>=!~]*)\s*(?P<version>(?:\d+!)?\d[\w.+]*)")
-_WORD = re.compile(r"[A-Za-z0-9][\w.+!]*")
+_CONDA_VERSION = re.compile(r"(?:\d+!)?[A-Za-z0-9][A-Za-z0-9_.]*(?:\+[A-Za-z0-9_.]+)?")
 _BUILD = re.compile(r"build\s*=\s*[\"']?(?P<build>[^\"'\],]+)")
 _EXACT = re.compile(r"=*\s*(?P<version>[\w*][^=\s,|<>\[]*?)(?:\s*=\s*|\s+)(?P<build>[^=\s,|<>\]]+)\s*")
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>[^;@]*)")
@@ -88,10 +88,10 @@ class Asked:
 
     def add_spec(self, text: str) -> None:
         """Add a match specification of conda."""
-        if not (spec := _SPEC.fullmatch(text.partition("#")[0].strip())):
+        if not (spec := _SPEC.fullmatch(text.partition("#")[0].strip())) or not spec[0].isascii():
             return
         for version, build in versions_of_spec(spec["rest"]):
-            if _WORD.fullmatch(version):
+            if _CONDA_VERSION.fullmatch(version):
                 self.conda.add((spec["name"].lower(), version, build))
 
     def add_requirement(self, text: str) -> None:
@@ -171,7 +171,7 @@ def repodata(asked: Asked, folder: str) -> bytes:
                 "size": 1,
                 "subdir": folder,
             }
-    return json.dumps(index).encode()
+    return json.dumps(index, ensure_ascii=False).encode()  # an escaped text is one that py-rattler can't read
 
 
 def distribution(asked: Asked, package: str) -> str | None:

@@ -41,6 +41,14 @@ def asked() -> Asked:
     return asked
 
 
+def test_what_one_odd_file_asks_for_spoils_no_other() -> None:
+    asked = Asked()
+    asked.add_file("dependencies: [s\u0441ipy, requests=2.28+, numpy=1!1.26, pandas=2.0+cu1]\n")
+    assert asked.conda == {("numpy", "1!1.26", "0"), ("pandas", "2.0+cu1", "0")}
+    asked.archives["noarch", "s\u0441ipy-1-0.conda"] = ""
+    assert "s\u0441ipy" in synthetic_upstream.repodata(asked, "noarch").decode()
+
+
 def test_each_name_is_there_in_a_version_that_is_asked_for(asked: Asked) -> None:
     assert asked.conda == {
         ("kernel-headers", "3", "0"),
