@@ -149,11 +149,11 @@ def test_what_others_say_is_one_line_that_no_terminal_obeys(
     part: Made, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(_world: World) -> Result:
-        raise SkippedError("no\x1b]0;podman\x07\nreality: all is well")
+        raise SkippedError("no\x1b]0;podman\x07\nreality: all works")
 
     part._asks = {"one": refused}
     assert command.main(["run"], tmp_path) == 0
-    assert "made is left out: no\\x1b]0;podman\\x07 reality: all is well\n" in capsys.readouterr().out
+    assert "made is left out: no\\x1b]0;podman\\x07 reality: all works\n" in capsys.readouterr().out
     part.NETWORK = True
     monkeypatch.setenv("https_proxy", site.url)
     site.raw["CONNECT"] = b"HTTP/1.1 403 \x1b]0;pwned\x07\r\n\r\n"

@@ -99,7 +99,7 @@ sys.exit(command.main(["run"], Path(folder)))
 
 
 class Started:
-    """A run with a program that heeds no interrupt, and ends when a file is there."""
+    """A run with a program that ignores interrupts, and ends when a file is there."""
 
     def __init__(self, folder: Path, *steps: str, **more: Any) -> None:
         pid, self.go, self.folder = folder / "pid", folder / "go", folder / "reality"
