@@ -35,7 +35,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def answers(world: World, platform: Platform, image: str, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the answers to what is asked of a platform, by key; those of a stopped run stand.
+    """Return the answers to what is asked of a platform, by key; those of a stopped run that asked the same stand.
 
     Raises
     ------
@@ -46,10 +46,12 @@ def answers(world: World, platform: Platform, image: str, asked: Mapping[str, An
     """
     folder = world.folder / "packages" / name_of(platform)
     folder.mkdir(parents=True, exist_ok=True)
-    request = folder / "asked.json"
-    request.write_text(json.dumps(asked), encoding="utf-8")
+    request, wanted = folder / "asked.json", json.dumps(asked)
     listed = folder / "answers" / "answers.jsonl"
     listed.parent.mkdir(exist_ok=True)
+    if not request.exists() or request.read_text(encoding="utf-8") != wanted:
+        listed.unlink(missing_ok=True)
+        request.write_text(wanted, encoding="utf-8")
     tool, environment = tool_of(world)
     found = inside.read(listed)
     if inside.keys(asked) <= {key for key, one in found.items() if not one["problem"]}:

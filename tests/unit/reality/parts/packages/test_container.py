@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 import platform as machine
 from pathlib import Path
@@ -54,18 +55,27 @@ def test_what_is_asked_of_a_container(world: World, tmp_path: Path, monkeypatch:
 
 
 def test_what_has_all_answers_needs_no_container(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = made(tmp_path, monkeypatch)
+    calls, asked = made(tmp_path, monkeypatch), {"kernels": ["a"], "sets": [{"key": "b"}]}
     listed = world.folder / "packages" / sets.name_of(HERE) / "answers" / "answers.jsonl"
     listed.parent.mkdir(parents=True)
+    listed.parent.with_name("asked.json").write_text(json.dumps(asked))
     listed.write_text(
         '{"key": "headers/a", "problem": "", "detail": ""}\n{"key": "resolves/b", "problem": "", "absent": "b"}\n'
     )
-    asked = {"kernels": ["a"], "sets": [{"key": "b"}]}
     assert sorted(container.answers(world, HERE, "debian:12", asked)) == ["headers/a", "resolves/b"]
     assert not calls.exists()
     listed.write_text(listed.read_text() + '{"key": "resolves/b", "problem": "no answer"}\n')
     container.answers(world, HERE, "debian:12", asked)
     assert calls.exists()
+
+
+def test_answers_to_something_else_do_not_stand(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, monkeypatch)
+    folder = world.folder / "packages" / sets.name_of(HERE)
+    (folder / "answers").mkdir(parents=True)
+    (folder / "answers" / "answers.jsonl").write_text('{"key": "headers/a", "problem": "", "detail": "1.0"}\n')
+    (folder / "asked.json").write_text('{"kernels": ["a"], "sets": [{"key": "b"}]}')
+    assert sorted(container.answers(world, HERE, "debian:12", ASKED)) == ["a"]
 
 
 @pytest.mark.parametrize(
