@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 PROVEN, DIFFERS, UNREACHABLE, FAILED, SKIPPED = STATES = ("proven", "differs", "unreachable", "failed", "skipped")
 #: Of a claim without a result.
@@ -25,6 +26,10 @@ class Claim:
     text: str
     #: The kind of claim, a row of the README's table.
     subject: str
+
+    def is_like(self, pattern: str) -> bool:
+        """Return whether its id is like a pattern, as of file names, whatever the case of letters."""
+        return fnmatchcase(self.id.lower(), pattern.lower())
 
 
 @dataclass(frozen=True)

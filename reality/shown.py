@@ -106,4 +106,5 @@ def chosen(console: Console) -> Bars | Lines:
 def line(claim: Claim, result: Result) -> str:
     """Return a result in one line that nobody else's text can break."""
     detail = in_one_line(result.detail)
-    return f"{_SIGNS[result.state]} {claim.text}: {detail[:_MOST]}{'…' if len(detail) > _MOST else ''}"
+    head = in_one_line(f"{_SIGNS[result.state]} {claim.id}: {claim.text}")
+    return f"{head}: {detail[:_MOST]}{'…' if len(detail) > _MOST else ''}"

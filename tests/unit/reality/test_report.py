@@ -48,6 +48,7 @@ def test_a_report_keeps_its_schema_and_is_read_again(tmp_path: Path) -> None:
     data, page = report.written(made, tmp_path)
     assert report.read(data) == made
     assert "1 of 6 claims are proven, 1 differ" in page.read_text()
+    assert '<code class="quiet">data/five</code>' in page.read_text()
     assert without_paths(made["machine"]) == made["machine"], "it names no machine, person or folder"
 
 

@@ -29,15 +29,15 @@ def test_a_log_has_a_line_for_each_difference_that_nobody_s_text_can_break(outpu
     run(Console(file=output))
     first, second, third, fourth = output.getvalue().splitlines()
     assert first == "data: 4 claims, 1 of them answered before"
-    assert second.startswith("≠ one holds: [red]it has \\x1b[2Jxxx")
+    assert second.startswith("≠ data/one: one holds: [red]it has \\x1b[2Jxxx")
     assert len(second) < 400
-    assert third == "! one holds: the check itself failed"
+    assert third == "! data/one: one holds: the check itself failed"
     assert fourth == "data: 4 of 4: 1 proven, 1 differs, 1 failed"
 
 
 def test_a_terminal_has_a_bar(output: io.StringIO) -> None:
     run(Console(file=output, force_terminal=True, width=200))
-    assert "≠ one holds: [red]it has \\x1b[2J" in output.getvalue()
+    assert "≠ data/one: one holds: [red]it has \\x1b[2J" in output.getvalue()
     assert "4/4" in output.getvalue()
 
 
