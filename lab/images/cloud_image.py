@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import json
 import shutil
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -51,7 +52,8 @@ class Image:
     digest: str
 
 
-def published() -> dict[str, Published]:
+@functools.cache
+def published() -> Mapping[str, Published]:
     """Return what there is, by the lab's releases of machines."""
     data = yaml.safe_load(DATA.read_text(encoding="utf-8"))
     return {release: Published(**one) for release, one in data.items()}

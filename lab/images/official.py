@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,9 +43,14 @@ class Official:
     needs: str = ""
 
 
+@cache
+def _known() -> Mapping[str, Mapping[str, Any]]:
+    return dict(yaml.safe_load(DATA.read_text(encoding="utf-8")))
+
+
 def of(distribution: str, release: str) -> Official:
     """Return the container image of a release."""
-    entry = yaml.safe_load(DATA.read_text(encoding="utf-8"))[distribution]
+    entry = _known()[distribution]
     image, lab = (entry[key].format(release=release, number=release.replace(".", "")) for key in ("image", "lab"))
     return Official(distribution, release, image, lab, entry.get("needs", ""))
 
@@ -57,11 +64,11 @@ def of_lab(name: str) -> Official:
         There is none.
     """
     found = re.fullmatch(r"([a-z]+)(\d\d?)(\d\d)?", name)
-    for distribution, entry in yaml.safe_load(DATA.read_text(encoding="utf-8")).items():
+    for distribution, entry in _known().items():
         if found and entry["lab"].partition("{")[0] == found[1]:
             return of(distribution, f"{found[2]}.{found[3]}" if found[3] else found[2])
     raise LabError(
-        f"{VARIABLE} names {name}", "name releases such as debian12, ubuntu2404, rocky9 and almalinux9, or debian12vm"
+        f"{VARIABLE} names {name}", "Name releases such as debian12, ubuntu2404, rocky9 and almalinux9, or debian12vm"
     )
 
 
@@ -90,6 +97,6 @@ def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         name, _equals, image = word.partition("=")
         known = name_of(name)
         if _LOGIN.match(image):
-            raise LabError(f"{VARIABLE} names an image of {name} with a login", "fetch it, and name what is here")
+            raise LabError(f"{VARIABLE} names an image of {name} with a login", "Fetch it, and name what is here")
         found[name] = image or known
     return found

@@ -28,8 +28,14 @@ def test_the_image_of_a_release(name: str, distribution: str, release: str, wher
 
 @pytest.mark.parametrize("name", ["", "fedora42", "debian", "rhel9", "debian13vm"])
 def test_a_release_without_one(name: str) -> None:
-    with pytest.raises(LabError, match="EVENKEEL_OFFICIAL names"):
+    with pytest.raises(LabError, match=f"EVENKEEL_OFFICIAL names {name}\n  -> Name releases such as debian12"):
         official.name_of(name)
+
+
+def test_what_is_known_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    official.name_of("rocky9")
+    monkeypatch.setattr("yaml.safe_load", lambda _text: pytest.fail("it is read again"))
+    assert official.name_of("ubuntu2404") == official.of("Ubuntu", "24.04").image
 
 
 def test_images_that_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
