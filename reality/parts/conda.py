@@ -70,6 +70,7 @@ CHECKLIST = (
 _NOT_OF_LAB = ("libmamba", "init", "doctor", "clone")
 #: The largest installer has about 1.2 GB.
 _MOST_BYTES = 4096 * MIB
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: What an installer says on a machine whose C library is too old for it.
 _OLD_MACHINE = re.compile(r"Installer requires GLIBC \S+, but system has [\d.]*\d")
 _SCENARIOS = ("miniconda", "distribution_life", "environment_life")
@@ -80,7 +81,7 @@ _CONDA_FORGE = "https://conda.anaconda.org/conda-forge/noarch/repodata.json"
 #: The channel of the lab that its own environments are locked on.
 _MAIN = "https://repo.anaconda.com/pkgs/main"
 #: What people name; a conda is called by its variable, as its path may name that person.
-_COMMAND, _URLS = "EVENKEEL_CONDA", "EVENKEEL_INSTALLER_URL"
+_COMMAND, _URLS, _SUMS = "EVENKEEL_CONDA", "EVENKEEL_INSTALLER_URL", "EVENKEEL_INSTALLER_SHA256"
 
 
 @dataclass(frozen=True)
@@ -157,19 +158,36 @@ def cases(world: World) -> list[Case]:
     Raises
     ------
     EvenkeelError
-        It names what is no installer's URL, or a URL with a login.
+        It names what is no program, no installer's URL, a URL with a login, or other checksums than one for each URL.
     """
+    urls = world.environment.get(_URLS, "").split()
+    sums = _digests(world.environment.get(_SUMS, "").split(), len(urls))
     if not _named(world):
         return [Case(one.file, url=_url(one), sha256=one.sha256) for one in _newest(world.installers())]
-    command, urls = world.environment.get(_COMMAND, ""), world.environment.get(_URLS, "").split()
-    sums = world.environment.get("EVENKEEL_INSTALLER_SHA256", "").split()
+    command = world.environment.get(_COMMAND, "")
     known = {one.file: one.sha256 for one in world.installers()}
-    found = [Case(_COMMAND, command=command, is_own=True)] if command else []
+    found = [Case(_COMMAND, command=_program(command), is_own=True)] if command else []
     for number, url in enumerate(urls):
         name = _file(url)
-        digest = sums[number] if len(sums) == len(urls) else known.get(name, "")
+        digest = sums[number] if sums else known.get(name, "")
         found.append(Case(name, url=url, sha256=digest, is_own=digest != known.get(name)))
     return found
+
+
+def _program(command: str) -> str:
+    found = shutil.which(command)
+    if not found:
+        raise EvenkeelError(f"{_COMMAND} names {command}, which is no program", "Name one such as /opt/conda/bin/conda")
+    return str(Path(found).absolute())
+
+
+def _digests(sums: list[str], urls: int) -> list[str]:
+    if sums and len(sums) != urls:
+        what = f"{_SUMS} has another number of checksums ({len(sums)}) than {_URLS} has URLs ({urls})"
+        raise EvenkeelError(what, "Name one for each URL, in the same order, or none")
+    if not all(_SHA256.fullmatch(one) for one in sums):
+        raise EvenkeelError(f"{_SUMS} names what is no SHA-256", "Name 64 hexadecimal digits for each URL")
+    return [one.lower() for one in sums]
 
 
 def _named(world: World) -> bool:
@@ -188,9 +206,11 @@ def _newest(known: list[Installer]) -> Iterator[Installer]:
 
 
 def _file(url: str) -> str:
-    name, site = last_name(url), url.partition("://")[2].partition("/")[0]
-    if not name or "@" in site:
-        what = "a URL with a login" if name else "what is no URL of an installer"
+    name, (scheme, _colon, rest) = last_name(url), url.partition("://")
+    site, path, _rest = rest.partition("/")
+    is_url = bool(name and site and path) and scheme in ("http", "https")
+    if not is_url or "@" in site:
+        what = "a URL with a login" if is_url else "what is no URL of an installer"
         raise EvenkeelError(f"{_URLS} names {what}", "Name URLs such as https://HOST/INSTALLER.sh")
     return name
 

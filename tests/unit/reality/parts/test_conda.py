@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -88,7 +89,7 @@ def test_the_newest_of_each_python_is_asked_by_default(world: World, monkeypatch
 def test_a_machine_that_is_too_old_for_an_installer_is_no_difference(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
+    monkeypatch.setenv("EVENKEEL_CONDA", "true")
     row = junit.Row(
         "contract/recordings", "test_x", "", junit.ERROR, "Installer requires GLIBC >=2.41, but system has 2.36."
     )
@@ -103,7 +104,7 @@ def test_of_the_lab_s_conda_only_what_it_is_not_meant_to_be_is_skipped(
     key: str, state: str, rows: list[junit.Row], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.stand_ins = LAB
-    monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
+    monkeypatch.setenv("EVENKEEL_CONDA", "true")
     monkeypatch.setattr(conda, "_tested", lambda *_unused: (rows, "conda 26.7.1"))
     claim = next(one for one in conda.claims(world) if one.id.endswith(f"/{key}"))
     try:
@@ -114,14 +115,15 @@ def test_of_the_lab_s_conda_only_what_it_is_not_meant_to_be_is_skipped(
 
 
 def test_others_are_named_by_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EVENKEEL_CONDA", "/opt/conda/bin/conda")
+    monkeypatch.setenv("EVENKEEL_CONDA", "true")
     monkeypatch.setenv("EVENKEEL_INSTALLER_URL", f"https://a.example/{NEW} https://a.example/b.sh")
-    monkeypatch.setenv("EVENKEEL_INSTALLER_SHA256", "aa bb")
+    monkeypatch.setenv("EVENKEEL_INSTALLER_SHA256", f"{'aA' * 32} {SHA}")
     assert [(case.name, case.url, case.sha256) for case in conda.cases(world)] == [
         ("EVENKEEL_CONDA", "", ""),
-        (NEW, f"https://a.example/{NEW}", "aa"),
-        ("b.sh", "https://a.example/b.sh", "bb"),
+        (NEW, f"https://a.example/{NEW}", "aa" * 32),
+        ("b.sh", "https://a.example/b.sh", SHA),
     ]
+    assert conda.cases(world)[0].command == shutil.which("true")
     keys = {claim.id for claim in conda.claims(world)}
     assert {f"conda/case/{NEW}/doctor", "conda/case/EVENKEEL_CONDA/contract", f"conda/case/{NEW}/miniconda"} <= keys
     assert {claim.id.split("/")[1] for claim in conda.claims(world)} == {"case"}
@@ -152,7 +154,17 @@ def test_of_another_content_nothing_counts_for_the_known_installer(
     ("url", "error"),
     [
         (f"https://ann:s3cr3t@a.example/{NEW}", "EVENKEEL_INSTALLER_URL names a URL with a login"),
-        ("https://ann:s3cr3t@a.example/", "EVENKEEL_INSTALLER_URL names what is no URL of an installer"),
+        *[
+            (url, "EVENKEEL_INSTALLER_URL names what is no URL of an installer")
+            for url in (
+                "https://ann:s3cr3t@a.example/",
+                "foo",
+                f"/srv/{NEW}",
+                f"file:///srv/{NEW}",
+                "https://foo",
+                "://",
+            )
+        ],
     ],
 )
 def test_a_url_that_is_not_plain_is_refused_and_not_shown(url: str, error: str, world: World) -> None:
@@ -160,6 +172,33 @@ def test_a_url_that_is_not_plain_is_refused_and_not_shown(url: str, error: str, 
     with pytest.raises(EvenkeelError, match=error) as refused:
         conda.claims(world)
     assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "error"),
+    [
+        ({"EVENKEEL_CONDA": "/nonexistent/conda"}, "EVENKEEL_CONDA names /nonexistent/conda, which is no program"),
+        ({"EVENKEEL_CONDA": "/etc"}, "EVENKEEL_CONDA names /etc, which is no program"),
+        (
+            {
+                "EVENKEEL_INSTALLER_URL": "https://a.example/a.sh https://a.example/b.sh",
+                "EVENKEEL_INSTALLER_SHA256": SHA,
+            },
+            r"SHA256 has another number of checksums \(1\) than EVENKEEL_INSTALLER_URL has URLs \(2\)",
+        ),
+        (
+            {"EVENKEEL_INSTALLER_URL": "https://a.example/a.sh", "EVENKEEL_INSTALLER_SHA256": "0000"},
+            "EVENKEEL_INSTALLER_SHA256 names what is no SHA-256",
+        ),
+        ({"EVENKEEL_INSTALLER_SHA256": SHA}, "EVENKEEL_INSTALLER_SHA256 has another number of checksums"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_before_anything_is_asked(
+    environment: dict[str, str], error: str, world: World
+) -> None:
+    world.environment = environment
+    with pytest.raises(EvenkeelError, match=error):
+        conda.claims(world)
 
 
 def test_an_installer_that_is_not_there_says_nothing_of_conda(site: Site, world: World) -> None:
