@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -22,7 +21,7 @@ from ansible_collections.evenkeel.gpu.plugins.module_utils._node.sanitise import
 from rich.console import Console
 
 from reality import record, report, shown, world
-from reality.claims import DIFFERS, FAILED, PROVEN, SKIPPED, STATES, UNREACHABLE, Result, SkippedError
+from reality.claims import DIFFERS, FAILED, PROVEN, SKIPPED, STATES, UNREACHABLE, Claim, Result, SkippedError
 from reality.reach import Reach, RefusedError, TroubleError, proxy_of
 from reality.run import ORDER, Part, Recording, alone, known_parts, run
 from reality.state import STATE, State
@@ -32,6 +31,8 @@ BUILD = world.ROOT / "build" / "reality"
 WELL, OTHERWISE, USAGE, NO_NETWORK, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 #: For how long a site may say nothing in the look at whether there is a network.
 _PREFLIGHT_SECONDS = 4.0
+#: What lists ids, for people.
+_LIST = ".venv/bin/python -m reality list"
 
 
 def main(argv: Sequence[str] | None = None, build: Path = BUILD) -> int:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None, build: Path = BUILD) -> int:
     options = _parser().parse_args(argv)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        commands = {"run": _run, "record": _record, "report": _report}
+        commands = {"run": _run, "list": _list, "record": _record, "report": _report}
         return commands[options.command](options, console, build)
     except (EvenkeelError, SkippedError) as error:
         _complain(str(error))
@@ -62,13 +63,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m reality", description="Ask the real thing what the lab stands in for. See docs/reality.md."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    one = argparse.ArgumentParser(add_help=False)
-    one.add_argument("--parts", help=f"some of {', '.join(ORDER)} (default: all)")
+    some = argparse.ArgumentParser(add_help=False)
+    some.add_argument("--parts", help=f"some of {', '.join(ORDER)} (default: all)")
+    some.add_argument("--only", default="*", metavar="PATTERN", help="claims of such ids alone: 'nodes/*/rocky9'")
+    one = argparse.ArgumentParser(add_help=False, parents=[some])
     one.add_argument("--limit", type=_seconds, metavar="SECONDS", help="how long each part may take")
-    one.add_argument("--only", default="*", metavar="PATTERN", help="ask claims of such ids alone: 'nodes/*/rocky9'")
     one.add_argument("--fresh", action="store_true", help="forget what a stopped run has found")
     asked = commands.add_parser("run", parents=[one], help="ask all claims, or go on with a run that was stopped")
     asked.add_argument("--all", action="store_true", help="ask of all what is otherwise asked of a sample: 50 GB")
+    listed = commands.add_parser("list", parents=[some], help="print the ids of claims, and what they say")
+    listed.add_argument("--recorded", action="store_true", help="the ids of what `record` writes instead")
     commands.add_parser("record", parents=[one], help="write what the lab can learn from, into lab/upstream/recorded")
     kept = commands.add_parser("report", help="write the page of the last run, or the README's table")
     kept.add_argument(
@@ -102,9 +106,9 @@ def _selected(names: str | None) -> dict[str, Part]:
 def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     parts = _selected(options.parts)
     here = world.chosen(os.environ, build, everything=options.all)
-    _require_some(options.only, parts, here, f"Take ids from a {report.JSON}")
+    asked = _like(options.only, parts, here, _LIST)
     with alone(here.folder) as here.programs.lock:
-        state = _state(options, here, parts)
+        state = _state(options, here, asked)
         if not _has_network(parts, here):
             return NO_NETWORK
         try:
@@ -112,17 +116,34 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
         except OSError:
             _written(here, state)
             raise
-        return _end(here, state, list(parts), console, whole=whole, interrupted=interrupted)
+        return _end(here, state, asked, console, whole=whole, interrupted=interrupted)
 
 
-def _require_some(only: str, parts: Mapping[str, Part], here: world.World, remedy: str) -> None:
-    if not any(fnmatchcase(claim.id, only) for part in parts.values() for claim in part.claims(here)):
-        raise EvenkeelError(f"No claim's id is like {only}", remedy)
+def _list(options: argparse.Namespace, console: Console, build: Path) -> int:
+    here = world.chosen(os.environ, build)
+    parts = _recorders(options.parts, here) if options.recorded else _selected(options.parts)
+    for claim in _like(options.only, parts, here, f"{_LIST} --recorded" if options.recorded else _LIST):
+        console.out(in_one_line(f"{claim.id}  {claim.text}"), highlight=False)
+    return WELL
 
 
-def _state(options: argparse.Namespace, here: world.World, parts: Mapping[str, Part]) -> State:
+def _like(pattern: str, parts: Mapping[str, Part], here: world.World, listing: str) -> list[Claim]:
+    """Return the claims whose ids are like a pattern.
+
+    Raises
+    ------
+    EvenkeelError
+        There is none; the error names the command that lists them.
+    """
+    found = [claim for part in parts.values() for claim in part.claims(here) if claim.is_like(pattern)]
+    if not found:
+        raise EvenkeelError(f"No claim's id is like {pattern}", f"Take ids from {listing}")
+    return found
+
+
+def _state(options: argparse.Namespace, here: world.World, asked: Iterable[Claim]) -> State:
     path = here.folder / STATE
-    return State.anew(path, parts) if options.fresh else State(path)
+    return State.anew(path, asked) if options.fresh else State(path)
 
 
 def _asked(
@@ -130,7 +151,7 @@ def _asked(
 ) -> tuple[bool, bool]:
     """Ask all parts, and return whether all of it has an answer, and whether that was interrupted."""
     whole = True
-    state.start(parts)
+    state.start(parts, options.only)
     with shown.chosen(console) as watcher:
         try:
             for name, part in parts.items():
@@ -140,13 +161,15 @@ def _asked(
     return whole, False
 
 
-def _end(here: world.World, state: State, names: list[str], console: Console, *, whole: bool, interrupted: bool) -> int:
+def _end(
+    here: world.World, state: State, asked: Sequence[Claim], console: Console, *, whole: bool, interrupted: bool
+) -> int:
     data, page = _written(here, state)
-    results = state.results(names)
+    results = state.of(asked)
     counts = Counter(result.state for result in results.values())
     console.print(", ".join(f"{counts[one]} {one}" for one in STATES if counts[one]) or "nothing was asked")
-    for name in names:
-        for line in _left_out(name, state.results([name]).values()):
+    for part in dict.fromkeys(claim.part for claim in asked):
+        for line in _left_out(part, [results[one.id] for one in asked if one.part == part and one.id in results]):
             console.print(in_one_line(line), markup=False)
     console.print(f"The report is {data} and {page}")
     return _status(results, whole=whole, interrupted=interrupted)
@@ -155,7 +178,7 @@ def _end(here: world.World, state: State, names: list[str], console: Console, *,
 def _written(here: world.World, state: State) -> tuple[Path, Path]:
     """Write the report of what has been found."""
     claims = [claim for part in known_parts().values() for claim in part.claims(here)]
-    return report.written(report.of_run(claims, state.results(), here.name), here.folder)
+    return report.written(report.of_run(claims, state.of(claims), here.name), here.folder)
 
 
 def _left_out(name: str, results: Iterable[Result]) -> Iterator[str]:
@@ -213,27 +236,14 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
     if here.is_lab:
         raise EvenkeelError("The lab can't learn from itself", "Run without REALITY=lab")
     record.require_known(record.RECORDED)
-    parts: dict[str, Part] = {
-        name: record.Recorder(
-            name,
-            cast(Recording, part).sights(here),
-            part.SECONDS,
-            network=part.NETWORK,
-            folder=record.RECORDED,
-        )
-        for name, part in _selected(options.parts).items()
-        if hasattr(part, "sights")
-    }
-    if not parts:
-        raise EvenkeelError(f"There is nothing to record in {options.parts}", "Choose other parts, or leave them out")
-    names = ", ".join(claim.id for part in parts.values() for claim in part.claims(here))
-    _require_some(options.only, parts, here, f"Choose from {names}")
+    parts = _recorders(options.parts, here)
+    asked = _like(options.only, parts, here, f"{_LIST} --recorded")
     with alone(here.folder) as here.programs.lock:
-        state = _state(options, here, parts)
+        state = _state(options, here, asked)
         if not _has_network(parts, here):
             return NO_NETWORK
         whole, interrupted = _asked(parts, here, state, options, console)
-    results = state.results(parts)
+    results = state.of(asked)
     seen = {key: result for key, result in results.items() if result.state == PROVEN}
     changed = [key for key, result in seen.items() if result.detail == record.CHANGED]
     skipped = [f"{key} is left out: {result.detail}" for key, result in results.items() if result.state == SKIPPED]
@@ -241,6 +251,27 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
     for line in (*skipped, *(f"{key} has changed" for key in changed), said):
         console.print(in_one_line(line), markup=False)
     return _status(results, whole=whole, interrupted=interrupted)
+
+
+def _recorders(names: str | None, here: world.World) -> dict[str, Part]:
+    """Return the parts from which the lab can learn."""
+    selected = _selected(names)
+    silent = [name for name, part in selected.items() if not hasattr(part, "sights")]
+    if names and silent:
+        raise EvenkeelError(
+            f"There is nothing to record in {', '.join(silent)}", "Choose other parts, or leave them out"
+        )
+    return {
+        name: record.Recorder(
+            name,
+            cast(Recording, part).sights(here),
+            part.SECONDS,
+            network=part.NETWORK,
+            folder=record.RECORDED,
+        )
+        for name, part in selected.items()
+        if name not in silent
+    }
 
 
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:

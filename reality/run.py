@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import queue
-import shutil
 import threading
 import time
 from collections import deque
@@ -14,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,19 +101,21 @@ def run(
 ) -> bool:
     """Ask the claims of a part that have no result yet; return whether all that were to be asked have one now.
 
-    ``only`` is a pattern of their ids, as of file names. ``KeyboardInterrupt`` leaves what was found in the state.
+    ``only`` is a pattern of their ids. ``KeyboardInterrupt`` leaves what was found in the state.
     """
     every = list(part.claims(world))
-    claims = [claim for claim in every if fnmatchcase(claim.id, only)]
+    claims = [claim for claim in every if claim.is_like(only)]
     if state.is_done(name):
         shown.begin(name, len(claims), len(claims))
         return True
-    if state.begin(name):
-        # What checks keep there for a run that goes on.
-        shutil.rmtree(world.folder / name, ignore_errors=True)
-    done = state.settled(name)
+    if state.begin(name, every, claims):
+        _forget(world.folder / name, logs=len(claims) == len(every))
+    done = state.settled(claims)
     left = [claim for claim in claims if claim.id not in done]
-    shown.begin(name, len(claims), len(claims) - len(left))
+    different = [claim for claim in claims if claim.id in done and done[claim.id].state == DIFFERS]
+    shown.begin(name, len(claims), len(claims) - len(left) - len(different))
+    for claim in different:
+        shown.result(claim, done[claim.id])
     world.reach.end = time.monotonic() + (part.SECONDS if limit is None else limit)
     try:
         whole = _asked(part, left, world, state, shown)
@@ -123,9 +123,15 @@ def run(
         world.reach.stop.set()
         world.programs.join()
         raise
-    if whole and all(claim.id in state.results([name]) for claim in every):
+    if whole:
         state.end(name)
     return whole
+
+
+def _forget(folder: Path, *, logs: bool) -> None:
+    """Remove what the checks of a part keep for a run that goes on; logs may be of claims that are not asked."""
+    for path in [path for path in folder.rglob("*") if not path.is_dir() and (logs or path.suffix != ".log")]:
+        path.unlink(missing_ok=True)
 
 
 def _asked(part: Part, claims: Iterable[Claim], world: World, state: State, shown: Shown) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -44,8 +44,8 @@ _RESULT = {
 _FORM = _object(
     {
         "format": {"const": FORMAT},
-        "run": _object({"parts": _TEXTS, "done": _TEXTS}),
-        "parts": _each(_object({"whole": {"type": "boolean"}, "results": _each(_object(_RESULT))})),
+        "run": _object({"parts": _TEXTS, "only": _TEXT, "done": _TEXTS}, "only"),
+        "parts": _each(_object({"results": _each(_object({**_RESULT, "text": _TEXT}, "text"))})),
     },
     "run",
 )
@@ -58,63 +58,68 @@ class State:
         self._path = path
         found: dict[str, Any] = read(path) if path.exists() else {"parts": {}, "run": _no_run()}
         self._parts: dict[str, dict[str, Any]] = found["parts"]
-        self._run: dict[str, list[str]] = found["run"]
+        self._run: dict[str, Any] = {**_no_run(), **found["run"]}
 
     @classmethod
-    def anew(cls, path: Path, names: Iterable[str]) -> State:
-        """Return a state that has forgotten some parts; one that can't be read is forgotten as a whole."""
+    def anew(cls, path: Path, claims: Iterable[Claim]) -> State:
+        """Return a state that has forgotten some claims; one that can't be read is forgotten as a whole."""
         try:
             found = cls(path)
         except EvenkeelError:
             path.unlink()
             return cls(path)
-        for name in names:
-            found._parts.pop(name, None)
+        for claim in claims:
+            found._parts.get(claim.part, {"results": {}})["results"].pop(claim.id, None)
         found._run = _no_run()
         return found
 
-    def start(self, names: Iterable[str]) -> None:
-        """Start a run of some parts, or go on with the last one, where it was of the same parts and was stopped."""
+    def start(self, names: Iterable[str], only: str = "*") -> None:
+        """Start a run of some parts, or go on with the last one, where it asked for the same and was stopped."""
         parts = list(names)
-        if self._run["parts"] != parts or set(self._run["done"]) == set(parts):
-            self._run = {"parts": parts, "done": []}
+        if (self._run["parts"], self._run["only"]) != (parts, only) or set(self._run["done"]) == set(parts):
+            self._run = {"parts": parts, "only": only, "done": []}
 
     def is_done(self, part: str) -> bool:
         """Return whether the run that goes on has asked all of a part."""
         return part in self._run["done"]
 
-    def begin(self, part: str) -> bool:
-        """Begin a part, and return whether that is anew: it has not run, or its last run was whole."""
-        kept = self._parts.get(part)
-        new = kept is None or kept["whole"]
+    def begin(self, part: str, claims: Sequence[Claim], asked: Sequence[Claim]) -> bool:
+        """Begin to ask some claims of a part, and return whether that is anew: none or all of them have an answer.
+
+        The others keep their results, but for those of claims that say something else by now.
+        """
+        texts = {claim.id: claim.text for claim in claims}
+        kept = self._parts.get(part, {}).get("results", {})
+        results = {key: one for key, one in kept.items() if one.get("text") == texts.get(key, "")}
+        answered = [claim.id for claim in asked if claim.id in results]
+        new = len(answered) in (0, len(asked))
         if new:
-            self._parts[part] = {"whole": False, "results": {}}
-            self._write()
+            results = {key: one for key, one in results.items() if key not in answered}
+        self._parts[part] = {"results": results}
+        self._write()
         return new
 
-    def settled(self, part: str) -> dict[str, Result]:
-        """Return the results of a part that a run which goes on does not ask for again."""
-        return {key: result for key, result in self.results([part]).items() if result.state in _SETTLED}
+    def settled(self, claims: Iterable[Claim]) -> dict[str, Result]:
+        """Return the results that a run which goes on does not ask for again."""
+        return {key: result for key, result in self.of(claims).items() if result.state in _SETTLED}
 
     def keep(self, claim: Claim, result: Result) -> None:
         """Keep a result."""
-        self._parts[claim.part]["results"][claim.id] = asdict(result)
+        self._parts[claim.part]["results"][claim.id] = {**asdict(result), "text": claim.text}
         self._write()
 
     def end(self, part: str) -> None:
-        """Keep that all claims of a part have been asked, so that its next run begins anew."""
-        self._parts[part]["whole"] = True
+        """Keep that a run has asked all of a part, so that it does not ask again when it goes on with the next one."""
         self._run["done"] += [part] if part in self._run["parts"] else []
         self._write()
 
-    def results(self, names: Iterable[str] = ()) -> dict[str, Result]:
-        """Return all results, or those of some parts."""
-        wanted = set(names) or set(self._parts)
+    def of(self, claims: Iterable[Claim]) -> dict[str, Result]:
+        """Return the results of claims that say what they said when they were asked."""
+        kept = {key: one for part in self._parts.values() for key, one in part["results"].items()}
         return {
-            key: Result(**{name: one[name] for name in _RESULT})
-            for name, part in self._parts.items()
-            if name in wanted
-            for key, one in part["results"].items()
+            claim.id: Result(**{name: kept[claim.id][name] for name in _RESULT})
+            for claim in claims
+            if kept.get(claim.id, {}).get("text") == claim.text
         }
 
     def _write(self) -> None:
@@ -125,8 +130,8 @@ class State:
         new.replace(self._path)
 
 
-def _no_run() -> dict[str, list[str]]:
-    return {"parts": [], "done": []}
+def _no_run() -> dict[str, Any]:
+    return {"parts": [], "only": "*", "done": []}
 
 
 def read(path: Path) -> dict[str, Any]:

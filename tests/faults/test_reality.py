@@ -66,7 +66,7 @@ def answers(here: World, *keys: str) -> dict[str, Result]:
 def test_the_lab_is_as_the_data_say_where_it_is_meant_to_be(lab: World, tmp_path: Path) -> None:
     state = State(lab.folder / STATE)
     assert run("data", data, lab, state, Silent())
-    results = state.results()
+    results = state.of(data.claims(lab))
     odd = {key: one.detail for key, one in results.items() if one.state not in ("proven", "skipped")}
     assert odd == {}
     proven = Counter(key.split("/")[1] for key, one in results.items() if one.state == "proven")
@@ -156,7 +156,7 @@ def test_the_tests_of_a_real_conda_run_with_the_lab_s_installers(lab: World) -> 
     state = State(lab.folder / STATE)
     # The third kind are scenarios of Molecule, which have their own targets.
     assert run("conda", conda, lab, state, Silent(), only="conda/[ie]*")
-    results = state.results()
+    results = state.of(conda.claims(lab))
     assert {one.state for one in results.values()} == {"proven", "skipped"}
     case = next(one.name for one in conda.cases(lab) if "py311" in one.name)
     for key in ("unchanged", "protected", "builder", "contract"):

@@ -16,6 +16,7 @@ from reality import __main__ as command
 from reality import report, world
 from reality.claims import OutOfTimeError, Result, SkippedError, differs, proven
 from reality.reach import TroubleError
+from reality.record import Record, Sight
 from reality.run import alone
 from reality.world import World
 from tests.unit.reality.made_part import Ask, Made
@@ -101,6 +102,21 @@ def test_a_run_of_parts_goes_on_with_the_part_at_which_it_stopped(
     assert asked() == ["first", "second"]
     assert asked("--parts", "second") == ["second"]
     assert asked("--fresh") == ["first", "second"]
+
+
+def test_a_claim_that_is_asked_again_leaves_what_is_known_of_the_others(
+    part: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part._asks = {"one": lambda _world: differs("a site", "another"), "two": holds}
+    assert command.main(["run"], tmp_path) == command.OTHERWISE
+    part._asks = {"one": holds, "two": holds}
+    capsys.readouterr()
+    for fresh in ([], ["--fresh"]):
+        part.asked.clear()
+        assert command.main(["run", "--only", "made/one", *fresh], tmp_path) == command.WELL
+        assert (part.asked, capsys.readouterr().out.splitlines()[-2]) == (["one"], "1 proven")
+        found = {row["id"]: row["state"] for row in report.read(tmp_path / report.JSON)["claims"]}
+        assert found == {"made/one": "proven", "made/two": "proven"}
 
 
 def test_without_a_network_it_says_so(
@@ -189,9 +205,15 @@ def test_one_site_down_among_many_is_its_own_claims(
     ("argv", "said"),
     [
         (["run", "--parts", "made,moon"], "There is no part moon. Choose from made"),
-        (["run", "--only", "made/moon"], "No claim's id is like made/moon. Take ids from a reality.json."),
+        (
+            ["run", "--only", "made/moon"],
+            "No claim's id is like made/moon. Take ids from .venv/bin/python -m reality list.",
+        ),
+        (["list", "--only", "made/moon"], "No claim's id is like made/moon"),
+        (["list", "--parts", "moon"], "There is no part moon. Choose from made"),
         (["report"], "can't be read"),
-        (["record", "--parts", "made"], "There is nothing to record in made"),
+        (["record", "--parts", "made"], "There is nothing to record in made. Choose other parts, or leave them out."),
+        (["list", "--recorded", "--parts", "made"], "There is nothing to record in made"),
     ],
 )
 def test_what_can_not_be_meant_is_refused(
@@ -311,7 +333,53 @@ def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypat
     assert command.main(["report", "--check"], tmp_path) == 1
 
 
-def test_some_claims_alone_are_asked(part: Made, tmp_path: Path) -> None:
-    part._asks = {"one": holds, "two": holds}
-    assert command.main(["run", "--only", "*/two"], tmp_path) == command.WELL
-    assert part.asked == ["two"]
+@pytest.mark.parametrize("pattern", ["*/Debian-12", "made/debian-12", "*/DEBIAN*"])
+def test_some_claims_alone_are_asked(part: Made, tmp_path: Path, pattern: str) -> None:
+    part._asks = {"one": holds, "Debian-12": holds}
+    assert command.main(["run", "--only", pattern], tmp_path) == command.WELL
+    assert part.asked == ["Debian-12"]
+
+
+class Recorded(Made):
+    """A part from which the lab can learn."""
+
+    def sights(self, _world: World) -> list[Sight]:
+        return [Sight(name, lambda _world: Record("made", "a", "2026-11-30", {})) for name in self._asks]
+
+
+@pytest.mark.parametrize(
+    ("argv", "lines"),
+    [
+        ([], ["made/one  one holds", "made/two  two holds", "more/one  one holds"]),
+        (["--parts", "more"], ["more/one  one holds"]),
+        (["--only", "*/ONE"], ["made/one  one holds", "more/one  one holds"]),
+        (["--recorded"], ["more/one  more/one can be recorded"]),
+    ],
+)
+def test_the_claims_are_listed_by_their_ids(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    argv: list[str],
+    lines: list[str],
+) -> None:
+    monkeypatch.delenv(world.VARIABLE, raising=False)
+    parts = {"made": Made({"one": holds, "two": holds}), "more": Recorded({"one": holds}, name="more")}
+    monkeypatch.setattr(command, "known_parts", lambda: parts)
+    assert command.main(["list", *argv], tmp_path) == command.WELL
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_what_has_nothing_to_record_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(world.VARIABLE, raising=False)
+    parts = {name: Made({"one": holds}, name=name) for name in ("made", "other")} | {"more": Recorded({"one": holds})}
+    monkeypatch.setattr(command, "known_parts", lambda: parts)
+    assert command.main(["record", "--parts", "made more other"], tmp_path) == command.USAGE
+    assert (
+        "There is nothing to record in made, other. Choose other parts, or leave them out." in capsys.readouterr().err
+    )
+    assert command.main(["record", "--only", "more/moon"], tmp_path) == command.USAGE
+    said = "No claim's id is like more/moon. Take ids from .venv/bin/python -m reality list --recorded."
+    assert said in capsys.readouterr().err

@@ -37,6 +37,16 @@ def holds(_world: World) -> Result:
     return proven("a site")
 
 
+def kept(world: World) -> dict[str, Result]:
+    """Return the results on disk."""
+    claims = [
+        claim
+        for name in ("made", "other")
+        for claim in Made(dict.fromkeys(("one", "two", "three"), holds), name=name).claims(world)
+    ]
+    return State(world.folder / STATE).of(claims)
+
+
 @pytest.fixture
 def state(world: World) -> State:
     return State(world.folder / STATE)
@@ -80,7 +90,7 @@ def test_each_end_of_a_check_is_a_result(world: World, check: Ask, result: tuple
 def test_what_is_no_result_is_a_fault_of_the_check(world: World, state: State) -> None:
     part = Made({"one": lambda _world: proven("image", 5), "two": lambda _world: None, "three": holds})
     assert run("made", part, world, state, Watcher())
-    found = state.results()
+    found = state.of(part.claims(world))
     assert [one.state for one in found.values()] == ["failed", "failed", "proven"]
     assert found["made/one"].detail.startswith("the check itself failed: TypeError: ")
 
@@ -136,19 +146,48 @@ def test_some_claims_alone_are_asked_and_a_whole_run_goes_on_from_them(world: Wo
     again = Made({"one": holds, "two": holds, "three": holds})
     assert run("made", again, world, State(world.folder / STATE), Watcher(), only="made/two")
     assert again.asked == ["two"]
+    assert sorted(kept(world)) == ["made/one", "made/three", "made/two"]
+
+
+def test_what_a_repair_was_for_is_asked_again_and_the_logs_of_others_stay(world: World, state: State) -> None:
+    logs = [world.folder / "made" / name for name in ("one.log", "deep/two.log")]
+    kept = world.folder / "made" / "answers.xml"
+
+    def log(_world: World) -> Result:
+        for path in (*logs, kept):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return differs("a site", "another")
+
+    run("made", Made({"one": holds, "two": log}), world, state, Watcher())
+    for only, left in (("made/two", [True, True]), ("*", [False, False])):
+        again, watcher = Made({"one": holds, "two": holds}), Watcher()
+        assert run("made", again, world, State(world.folder / STATE), watcher, only=only)
+        assert watcher.results[-1] == ("made/two", "proven")
+        assert ([path.exists() for path in logs], kept.exists()) == (left, False)
+
+
+def test_differences_that_a_stopped_run_has_found_are_shown_again(world: World, state: State) -> None:
+    found = differs("a site", "another")
+    first = Made({"one": holds, "two": lambda _world: found, "three": raises(OutOfTimeError())})
+    assert not run("made", first, world, state, Watcher())
+    again, watcher = Made({"one": holds, "two": holds, "three": holds}), Watcher()
+    assert run("made", again, world, State(world.folder / STATE), watcher)
+    assert (again.asked, watcher.begun) == (["three"], [("made", 3, 1)])
+    assert watcher.results == [("made/two", "differs"), ("made/three", "proven")]
 
 
 def test_a_part_without_time_asks_nothing_and_keeps_what_it_has(world: World, state: State) -> None:
     assert not run("made", Made({"one": holds, "two": raises(OutOfTimeError())}), world, state, Watcher())
     late = Made({"one": holds, "two": holds})
     assert not run("made", late, world, State(world.folder / STATE), Watcher(), limit=0)
-    assert (late.asked, list(State(world.folder / STATE).results())) == ([], ["made/one"])
+    assert (late.asked, list(kept(world))) == ([], ["made/one"])
 
 
 def test_what_no_check_may_raise_ends_a_run(world: World, state: State) -> None:
     with pytest.raises(SystemExit):
         run("made", Made({"one": holds, "two": raises(SystemExit()), "three": holds}), world, state, Watcher())
-    assert list(State(world.folder / STATE).results()) == ["made/one"]
+    assert list(kept(world)) == ["made/one"]
 
 
 def test_a_check_that_does_not_end_is_not_waited_for(
@@ -163,7 +202,7 @@ def test_a_check_that_does_not_end_is_not_waited_for(
 
     part = Made({"one": holds, "two": hangs, "three": holds})
     assert not run("made", part, world, state, Watcher(), limit=0.3)
-    assert (part.asked, list(state.results())) == (["one", "two"], ["made/one"])
+    assert (part.asked, list(kept(world))) == (["one", "two"], ["made/one"])
     never.set()
 
 
@@ -201,8 +240,7 @@ def test_what_checks_keep_lasts_as_long_as_their_run(world: World, state: State)
 def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
     run("made", Made({"one": holds}), world, state, Watcher())
     run("other", Made({"one": raises(SkippedError("no"))}, name="other"), world, state, Watcher())
-    assert {key: one.state for key, one in state.results().items()} == {"made/one": "proven", "other/one": "skipped"}
-    assert list(State.anew(world.folder / STATE, ["other"]).results()) == ["made/one"]
+    assert {key: one.state for key, one in kept(world).items()} == {"made/one": "proven", "other/one": "skipped"}
 
 
 RUN = """
@@ -282,7 +320,7 @@ def test_a_full_disk_ends_a_run_and_is_no_difference(
         run("made", part, world, state, Watcher())
     monkeypatch.undo()
     world.reach.stop.clear()
-    assert list(State(world.folder / STATE).results()) == ["made/one"]
+    assert list(kept(world)) == ["made/one"]
     again = Made({"one": holds, "two": holds, "three": holds})
     assert run("made", again, world, State(world.folder / STATE), Watcher())
     assert again.asked == ["two", "three"]
