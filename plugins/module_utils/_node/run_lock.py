@@ -48,8 +48,9 @@ def held(path: str, timeout: float) -> Iterator[int]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
+                    waited = " after %d s" % timeout if timeout else ""
                     raise EvenkeelError(
-                        "%s is still locked by %s after %d s" % (path, holders(descriptor), timeout),
+                        "%s is still locked by %s%s" % (path, holders(descriptor), waited),
                         "Wait for it to end, or end it, and run again",
                     ) from None
                 time.sleep(POLL_SECONDS)

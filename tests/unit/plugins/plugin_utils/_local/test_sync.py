@@ -167,7 +167,7 @@ def test_of_two_at_once_one_says_who_is_first_and_a_killed_one_is_healed(
         second = evenkeel("sync", "--lock", lock, "--wait", "0")
         assert second.returncode == 1
         assert f"is still locked by process {first.pid} " in second.stderr
-        assert "after 0 s" in second.stderr
+        assert "after 0 s" not in second.stderr
         assert len(list(builds.iterdir())) == 1
         os.killpg(first.pid, signal.SIGKILL)
     assert not (home / ".local/share/evenkeel/envs/ai-dev").exists()
