@@ -106,7 +106,9 @@ def _selected(names: str | None) -> dict[str, Part]:
 def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
     parts = _selected(options.parts)
     here = world.chosen(os.environ, build, everything=options.all)
-    asked = _like(options.only, parts, here, _LIST)
+    # Of all parts, so that what the environment names and can't be meant is refused before anything is asked.
+    claims = _claims(known_parts(), here)
+    asked = _like(options.only, [claim for claim in claims if claim.part in parts], _LIST)
     with alone(here.folder) as here.programs.lock:
         state = _state(options, here, asked)
         if not _has_network(parts, here):
@@ -114,20 +116,26 @@ def _run(options: argparse.Namespace, console: Console, build: Path) -> int:
         try:
             whole, interrupted = _asked(parts, here, state, options, console)
         except OSError:
-            _written(here, state)
+            _written(here, state, claims)
             raise
-        return _end(here, state, asked, console, whole=whole, interrupted=interrupted)
+        written = _written(here, state, claims)
+        return _end(written, state.of(asked), asked, console, whole=whole, interrupted=interrupted)
 
 
 def _list(options: argparse.Namespace, console: Console, build: Path) -> int:
     here = world.chosen(os.environ, build)
     parts = _recorders(options.parts, here) if options.recorded else _selected(options.parts)
-    for claim in _like(options.only, parts, here, f"{_LIST} --recorded" if options.recorded else _LIST):
+    listing = f"{_LIST} --recorded" if options.recorded else _LIST
+    for claim in _like(options.only, _claims(parts, here), listing):
         console.out(in_one_line(f"{claim.id}  {claim.text}"), highlight=False)
     return WELL
 
 
-def _like(pattern: str, parts: Mapping[str, Part], here: world.World, listing: str) -> list[Claim]:
+def _claims(parts: Mapping[str, Part], here: world.World) -> list[Claim]:
+    return [claim for part in parts.values() for claim in part.claims(here)]
+
+
+def _like(pattern: str, claims: Iterable[Claim], listing: str) -> list[Claim]:
     """Return the claims whose ids are like a pattern.
 
     Raises
@@ -135,7 +143,7 @@ def _like(pattern: str, parts: Mapping[str, Part], here: world.World, listing: s
     EvenkeelError
         There is none; the error names the command that lists them.
     """
-    found = [claim for part in parts.values() for claim in part.claims(here) if claim.is_like(pattern)]
+    found = [claim for claim in claims if claim.is_like(pattern)]
     if not found:
         raise EvenkeelError(f"No claim's id is like {pattern}", f"Take ids from {listing}")
     return found
@@ -162,22 +170,25 @@ def _asked(
 
 
 def _end(
-    here: world.World, state: State, asked: Sequence[Claim], console: Console, *, whole: bool, interrupted: bool
+    written: tuple[Path, Path],
+    results: Mapping[str, Result],
+    asked: Sequence[Claim],
+    console: Console,
+    *,
+    whole: bool,
+    interrupted: bool,
 ) -> int:
-    data, page = _written(here, state)
-    results = state.of(asked)
     counts = Counter(result.state for result in results.values())
     console.print(", ".join(f"{counts[one]} {one}" for one in STATES if counts[one]) or "nothing was asked")
     for part in dict.fromkeys(claim.part for claim in asked):
         for line in _left_out(part, [results[one.id] for one in asked if one.part == part and one.id in results]):
             console.print(in_one_line(line), markup=False)
-    console.print(f"The report is {data} and {page}")
+    console.print(f"The report is {written[0]} and {written[1]}")
     return _status(results, whole=whole, interrupted=interrupted)
 
 
-def _written(here: world.World, state: State) -> tuple[Path, Path]:
+def _written(here: world.World, state: State, claims: Sequence[Claim]) -> tuple[Path, Path]:
     """Write the report of what has been found."""
-    claims = [claim for part in known_parts().values() for claim in part.claims(here)]
     return report.written(report.of_run(claims, state.of(claims), here.name), here.folder)
 
 
@@ -237,7 +248,7 @@ def _record(options: argparse.Namespace, console: Console, build: Path) -> int:
         raise EvenkeelError("The lab can't learn from itself", "Run without REALITY=lab")
     record.require_known(record.RECORDED)
     parts = _recorders(options.parts, here)
-    asked = _like(options.only, parts, here, f"{_LIST} --recorded")
+    asked = _like(options.only, _claims(parts, here), f"{_LIST} --recorded")
     with alone(here.folder) as here.programs.lock:
         state = _state(options, here, asked)
         if not _has_network(parts, here):
@@ -279,7 +290,7 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
         _data, page = report.written(report.read(build / report.JSON), build)
         console.print(f"The page is {page}")
         return WELL
-    claims = [claim for part in known_parts().values() for claim in part.claims(world.chosen({}, build))]
+    claims = _claims(known_parts(), world.chosen({}, build))
     if options.keep is not None:
         report.kept(map(report.read, options.keep or [build / report.JSON]), claims, report.COMMITTED)
     text = report.README.read_text(encoding="utf-8")

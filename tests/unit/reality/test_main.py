@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ansible_collections.evenkeel.gpu.plugins.module_utils._node.errors import EvenkeelError
 
 from reality import __main__ as command
 from reality import report, world
-from reality.claims import OutOfTimeError, Result, SkippedError, differs, proven
+from reality.claims import Claim, OutOfTimeError, Result, SkippedError, differs, proven
 from reality.reach import TroubleError
 from reality.record import Record, Sight
 from reality.run import alone
@@ -305,6 +306,19 @@ def test_a_folder_that_is_read_only_is_named(part: Made, small: Path, capsys: py
     said = capsys.readouterr().err
     assert f"{small}/" in said
     assert "read-only" in said
+    assert part.asked == []
+
+
+def test_what_no_part_can_use_is_refused_before_anything_is_asked(
+    part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refusing(Made):
+        def claims(self, _world: World) -> list[Claim]:
+            raise EvenkeelError("EVENKEEL_OFFICIAL names foo", "Name releases")
+
+    monkeypatch.setattr(command, "known_parts", lambda: {"made": part, "other": Refusing({})})
+    assert command.main(["run", "--parts", "made"], tmp_path) == command.USAGE
+    assert capsys.readouterr().err == "reality: EVENKEEL_OFFICIAL names foo. Name releases.\n"
     assert part.asked == []
 
 
