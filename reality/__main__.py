@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -88,10 +89,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds >= 0:
-        raise ValueError(text)
-    return seconds
+    with suppress(ValueError):
+        if (seconds := float(text)) >= 0:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: name 0 or more")
 
 
 def _selected(names: str | None) -> dict[str, Part]:
@@ -216,7 +217,8 @@ def _has_network(parts: Mapping[str, Part], here: world.World) -> bool:
     """Return whether there is the network that some parts need; where there is none, say why."""
     why = no_network(here.sites) if any(part.NETWORK for part in parts.values()) else ""
     if why:
-        _complain(f"no network: {why}")
+        others = " ".join(name for name, part in parts.items() if not part.NETWORK)
+        _complain(f"no network: {why}" + (f'; PARTS="{others}" needs none' if others else ""))
     return not why
 
 
@@ -287,12 +289,13 @@ def _recorders(names: str | None, here: world.World) -> dict[str, Part]:
 
 def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
     if options.keep is None and not (options.readme or options.check):
-        _data, page = report.written(report.read(build / report.JSON), build)
+        _data, page = report.written(_last(build), build)
         console.print(f"The page is {page}")
         return WELL
     claims = _claims(known_parts(), world.chosen({}, build))
     if options.keep is not None:
-        report.kept(map(report.read, options.keep or [build / report.JSON]), claims, report.COMMITTED)
+        news = [report.read(path) for path in options.keep] or [_last(build)]
+        console.print(report.kept(news, claims, report.COMMITTED), markup=False)
     text = report.README.read_text(encoding="utf-8")
     new = report.in_readme(text, report.table(report.read(report.COMMITTED), claims))
     if options.check:
@@ -301,6 +304,20 @@ def _report(options: argparse.Namespace, console: Console, build: Path) -> int:
         return WELL if new == text else OTHERWISE
     write_atomically(str(report.README), new)
     return WELL
+
+
+def _last(build: Path) -> report.Report:
+    """Return the report of the last run.
+
+    Raises
+    ------
+    EvenkeelError
+        There is none, or it can't be used.
+    """
+    path = build / report.JSON
+    if not path.exists():
+        raise EvenkeelError(f"{path} is not there: nothing has been asked", "Run make test-real")
+    return report.read(path)
 
 
 def take_ends() -> None:

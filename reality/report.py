@@ -85,7 +85,8 @@ def read(path: Path) -> Report:
     try:
         found = json_of(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise EvenkeelError(f"{path} can't be read: {error}", "Name a reality.json") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise EvenkeelError(f"{path} can't be read: {why}", f"Name a {JSON}") from None
     version = found.get("format") if isinstance(found, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise EvenkeelError(
@@ -94,7 +95,7 @@ def read(path: Path) -> Report:
         )
     place = breach(found, _SCHEMA)
     if place is not None:
-        raise EvenkeelError(f"{path} is no report of a reality check: {place or 'all of it'}", "Name a reality.json")
+        raise EvenkeelError(f"{path} is no report of a reality check: {place or 'all of it'}", f"Name a {JSON}")
     _require_moments(found, path)
     return dict(sanitised(found))
 
@@ -134,25 +135,35 @@ def merged(reports: Sequence[Report], claims: Iterable[Claim]) -> Report:
     """
     if any(one["world"] != "real" for one in reports):
         raise EvenkeelError("The report is of the lab, which proves nothing", "Run without REALITY=lab")
-    texts = {claim.id: claim.text for claim in claims}
+    texts = _texts(claims)
     rows: dict[str, dict[str, Any]] = {}
     for row in (row for one in reports for row in one["claims"]):
-        if row["state"] in _SETTLED and (texts.get(row["id"]) == row["text"] or _is_own(row)):
+        if row["state"] in _SETTLED and _is_claimed(row, texts):
             rows[row["id"]] = max(rows.get(row["id"], row), row, key=_found)
     return {**max(reports, key=lambda one: datetime.fromisoformat(one["created"])), "claims": list(rows.values())}
 
 
-def _is_own(row: Mapping[str, Any]) -> bool:
-    return str(row["id"]).split("/")[1:2] == [OWN]
+def _texts(claims: Iterable[Claim]) -> dict[str, str]:
+    return {claim.id: claim.text for claim in claims}
+
+
+def _is_claimed(row: Mapping[str, Any], texts: Mapping[str, str]) -> bool:
+    return texts.get(row["id"]) == row["text"] or str(row["id"]).split("/")[1:2] == [OWN]
 
 
 def _found(row: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(row["when"]).astimezone(UTC)
 
 
-def kept(news: Iterable[Report], claims: Iterable[Claim], path: Path) -> None:
-    """Merge reports into what is known."""
+def kept(news: Sequence[Report], claims: Sequence[Claim], path: Path) -> str:
+    """Merge reports into what is known, and say what became of their results."""
     write_atomically(str(path), _text(merged([read(path), *news], claims)))
+    texts = _texts(claims)
+    rows = {row["id"]: row for one in news for row in one["claims"] if row["state"] in _SETTLED}
+    states = Counter(row["state"] if _is_claimed(row, texts) else NEVER for row in rows.values())
+    said = f"Kept in {path}: {states[PROVEN]} proven, {states[DIFFERS]} differ"
+    gone = f"; left out, as their claims are gone or say something else by now: {states[NEVER]}"
+    return said + (gone if states[NEVER] else "")
 
 
 def _text(report: Report) -> str:

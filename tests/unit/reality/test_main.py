@@ -128,7 +128,12 @@ def test_without_a_network_it_says_so(
     assert command.main(["run"], tmp_path) == command.NO_NETWORK
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("reality: no network: none of 2 sites answers; of them 127.0.0.1:")
+    assert "PARTS" not in line
+    monkeypatch.setattr(command, "known_parts", lambda: {"made": part, "gpu": Made({"two": holds}, name="gpu")})
+    assert command.main(["run"], tmp_path) == command.NO_NETWORK
+    assert capsys.readouterr().err.endswith('; PARTS="gpu" needs none\n')
     assert part.asked == []
+    assert command.main(["run", "--parts", "gpu"], tmp_path) == command.WELL
 
 
 @pytest.mark.parametrize("words", [["run", "--parts", "data,packages"], ["record"]])
@@ -212,7 +217,8 @@ def test_one_site_down_among_many_is_its_own_claims(
         ),
         (["list", "--only", "made/moon"], "No claim's id is like made/moon"),
         (["list", "--parts", "moon"], "There is no part moon. Choose from made"),
-        (["report"], "can't be read"),
+        (["report"], "/reality.json is not there: nothing has been asked. Run make test-real."),
+        (["report", "--keep"], "/reality.json is not there: nothing has been asked. Run make test-real."),
         (["record", "--parts", "made"], "There is nothing to record in made. Choose other parts, or leave them out."),
         (["list", "--recorded", "--parts", "made"], "There is nothing to record in made"),
     ],
@@ -329,10 +335,13 @@ def test_a_limit_that_is_no_time_is_refused(
     with pytest.raises(SystemExit) as caught:
         command.main(["run", "--limit", text], tmp_path)
     assert caught.value.code == command.USAGE
-    assert "argument --limit: invalid" in capsys.readouterr().err
+    said = f"argument --limit: '{text}' is no number of seconds: name 0 or more"
+    assert said in capsys.readouterr().err
 
 
-def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_is_checked_and_written(
+    part: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     readme, known = tmp_path / "README.md", tmp_path / "docs" / "reality.json"
     monkeypatch.setattr(report, "README", readme)
     monkeypatch.setattr(report, "COMMITTED", known)
@@ -341,6 +350,7 @@ def test_the_readme_is_checked_and_written(part: Made, tmp_path: Path, monkeypat
     readme.write_text(f"# A\n{report.BEGIN}{report.END}")
     assert command.main(["run"], tmp_path) == 0
     assert command.main(["report", "--keep"], tmp_path) == 0
+    assert f"Kept in {known}: 1 proven, 0 differ" in capsys.readouterr().out
     assert "| Made | 1 of 1 | ` a site ` |" in readme.read_text()
     assert command.main(["report", "--check"], tmp_path) == 0
     readme.write_text(readme.read_text().replace("1 of 1", "2 of 2"))

@@ -72,6 +72,10 @@ def test_a_report_of_others_is_refused(tmp_path: Path, change: Callable[[dict[st
     path.write_text(json.dumps(made))
     with pytest.raises(EvenkeelError, match=said):
         report.read(path)
+    with pytest.raises(
+        EvenkeelError, match=r"^[^ ]*/none\.json can't be read: No such file or directory\. Name a reality"
+    ):
+        report.read(tmp_path / "none.json")
     for text in ("<html>", "[" * 100_000, "\xff"):
         path.write_text(text, encoding="latin-1")
         with pytest.raises(EvenkeelError, match="can't be read"):
@@ -172,9 +176,11 @@ def test_later_reports_add_to_what_is_known(known: Path) -> None:
     third = report.of_run([named], {named.id: result("proven")}, "real")
     for made, day in ((first, "2026-01-01"), (second, "2026-01-02"), (third, "2026-01-03")):
         dated(made, day)
-    report.kept([third, second], claims, known)
-    report.kept([first], claims, known)
-    report.kept([], claims, known)
+    said = f"Kept in {known}: "
+    assert report.kept([third, second], claims, known) == f"{said}2 proven, 1 differ"
+    gone = "; left out, as their claims are gone or say something else by now: 1"
+    assert report.kept([first], claims, known) == f"{said}2 proven, 1 differ{gone}"
+    assert report.kept([], claims, known) == f"{said}0 proven, 0 differ"
     assert report.read(known)["created"] == third["created"]
     assert {row["id"]: row["state"] for row in report.read(known)["claims"]} == {
         "data/one": "differs",
@@ -183,7 +189,8 @@ def test_later_reports_add_to_what_is_known(known: Path) -> None:
         "data/five": "proven",
         named.id: "proven",
     }
-    report.kept([of()], [replace(claim("two"), text="something else holds")], known)
+    changed = [replace(claim("two"), text="something else holds")]
+    assert report.kept([of(two="proven")], changed, known) == f"{said}0 proven, 0 differ{gone}"
     assert [row["id"] for row in report.read(known)["claims"]] == [named.id]
 
 
