@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Print what a reality check has found that the committed report lacks, as the text of an issue.
 
-python -m maintenance.reality_issue                 print the text; nothing where nothing differs
-python -m maintenance.reality_issue --open URL      also open or update the one issue, by gh; URL is of the run
+python -m maintenance.reality_issue                 print the text
+python -m maintenance.reality_issue --open URL      also update the one issue, by gh, or open it where there is
+                                                    something new; URL is of the run
 
 The committed report is docs/reality/reality.json. Those of the run are build/reality/reality.json, or, where its parts
 ran on machines of their own, build/reality/reality-*/reality.json.
@@ -15,7 +16,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ LABEL, TITLE = "reality", "The reality check differs from what is committed"
 FORMAT = 1
 #: GitHub takes 65,536 characters.
 LONGEST, LONGEST_DETAIL = 60_000, 500
+_NAMED = "`docs/reality/reality.json`"
 _FIELDS = ("id", "subject", "text", "state", "on", "detail")
 
 
@@ -76,7 +78,7 @@ def together(folder: Path) -> Report:
     reports = [read(path) for path in paths]
     rows: dict[str, Row] = {}
     for report in reports:
-        rows |= {key: row for key, row in report.rows.items() if row.state != "never"}
+        rows |= {key: row for key, row in report.rows.items() if row.state != "never" or key not in rows}
     return Report(max(one.created for one in reports), reports[0].version, rows)
 
 
@@ -108,30 +110,52 @@ def _text(value: Any) -> str:
     return value
 
 
+def news(committed: Report, found: Report) -> list[Row]:
+    """Return what the run has found that is not committed."""
+    known = _known(committed, found)
+    return [row for row in found.rows.values() if _is_new(row, known.get(row.id))]
+
+
 def text(committed: Report, found: Report) -> str:
-    """Return the issue's text; empty where the run has found nothing that is not committed."""
-    # What is known of a claim that says something else by now is nothing.
-    known = {
-        row.id: row for row in committed.rows.values() if row.id in found.rows and row.text == found.rows[row.id].text
-    }
-    rows = [row for row in found.rows.values() if _is_new(row, known.get(row.id))]
+    """Return the issue's text."""
+    known, rows = _known(committed, found), news(committed, found)
     otherwise = [row for row in rows if row.state == "differs"]
     again = [row for row in rows if row.state == "proven" and row.id in known]
     first = [row for row in rows if row.state == "proven" and row.id not in known]
-    if not rows:
-        return ""
     silent = [row for row in found.rows.values() if row.state in ("unreachable", "failed")]
-    head = (
-        f"A run of {code(found.created)} by version {code(found.version)} has found "
-        "what `docs/reality/reality.json` does not have. `docs/reality.md` says what to do with a difference.\n"
-    )
+    run = f"A run of {code(found.created)} by version {code(found.version)} has found"
+    if rows:
+        head = f"{run} what {_NAMED} does not have. `docs/reality.md` says what to do with a difference.\n"
+    else:
+        head = (
+            f"{run} nothing that {_NAMED} does not have. What an earlier run has found is repaired, or has no answer "
+            "now. Once it is repaired, close this issue.\n"
+        )
     parts = [
         _listed("The world is otherwise", otherwise),
         _listed("Proven again", again),
         _counted("Proven for the first time", first),
         _counted("Without an answer", silent),
+        _section("Not asked", list(_not_asked(found))),
     ]
     return _shortened(head + "".join(parts))
+
+
+def _known(committed: Report, found: Report) -> Mapping[str, Row]:
+    """Return what is committed of what was asked; of a claim that says something else by now, nothing is known."""
+    return {key: row for key, row in committed.rows.items() if key in found.rows and row.text == found.rows[key].text}
+
+
+def _not_asked(found: Report) -> Iterator[str]:
+    """Yield of each part how many of its claims have no result, as of one whose machine failed or ran out of time."""
+    never = Counter(_part(row) for row in found.rows.values() if row.state == "never")
+    every = Counter(_part(row) for row in found.rows.values())
+    for part, count in never.items():
+        yield f"- {code(part)}: " + (f"all of {count}" if count == every[part] else f"{count} of {every[part]}")
+
+
+def _part(row: Row) -> str:
+    return row.id.partition("/")[0]
 
 
 def _is_new(row: Row, known: Row | None) -> bool:
@@ -171,13 +195,13 @@ def _shortened(whole: str) -> str:
     return f"{kept}\n\nThe report of the run has {left} more lines.\n"
 
 
-def put(body: str, run: str) -> None:
-    """Have the text in one issue. Who repairs what differs closes it."""
+def put(body: str, run: str, *, is_new: bool) -> None:
+    """Have the text in the one issue that is open, or in a new one. Who repairs what differs closes it."""
     listed = json.loads(_gh("issue", "list", "--state=open", f"--label={LABEL}", "--json=number", "--limit=1"))
     whole = f"{body}\nThe run, with the whole report: {run}\n"
     if listed:
         _gh("issue", "edit", str(int(listed[0]["number"])), "--body-file=-", given=whole)
-    else:
+    elif is_new:
         _gh("label", "create", LABEL, "--force", "--description=Written by the reality check")
         _gh("issue", "create", f"--title={TITLE}", f"--label={LABEL}", "--body-file=-", given=whole)
 
@@ -193,12 +217,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--open", metavar="URL")
     given = parser.parse_args(arguments)
     try:
-        body = text(read(COMMITTED) if COMMITTED.exists() else NOTHING, together(FOUND))
+        committed, found = read(COMMITTED) if COMMITTED.exists() else NOTHING, together(FOUND)
     except ReportError as error:
         sys.exit(str(error))
+    body = text(committed, found)
     print(body, end="")
-    if body and given.open:
-        put(body, given.open)
+    if given.open:
+        put(body, given.open, is_new=bool(news(committed, found)))
 
 
 if __name__ == "__main__":

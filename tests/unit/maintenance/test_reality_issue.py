@@ -34,8 +34,25 @@ def report(*rows: Row) -> Report:
         (report(row("proven")), report()),
     ],
 )
-def test_without_news_there_is_no_issue(committed: Report, found: Report) -> None:
-    assert reality_issue.text(committed, found) == ""
+def test_what_is_no_news(committed: Report, found: Report) -> None:
+    assert reality_issue.news(committed, found) == []
+    assert " has found nothing that `docs/reality/reality.json` does not have. " in reality_issue.text(committed, found)
+
+
+def test_what_has_no_answer_and_what_was_not_asked_is_counted() -> None:
+    rows = [row(state, id=f"{part}/{state}") for part in ("data", "conda") for state in ("unreachable", "never")]
+    found = report(*rows, row("never", id="nodes/a"), row("never", id="nodes/b"), row("proven", id="gpu/a"))
+    for committed in (NOTHING, report(row("proven", id="gpu/a"))):
+        said = reality_issue.text(committed, found).partition("### Without")[2].splitlines()
+        assert said[2:] == [
+            "- ` keys `: 2",
+            "",
+            "### Not asked",
+            "",
+            "- ` data `: 1 of 2",
+            "- ` conda `: 1 of 2",
+            "- ` nodes `: all of 2",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +162,7 @@ def test_parts_that_ran_on_machines_of_their_own_are_one_run(tmp_path: Path) -> 
     (tmp_path / "lab").mkdir()
     written(tmp_path / "lab", world="lab")
     found = reality_issue.together(tmp_path)
-    assert {key: one.state for key, one in found.rows.items()} == {"a": "proven", "b": "differs"}
+    assert {key: one.state for key, one in found.rows.items()} == {"a": "proven", "b": "differs", "c": "never"}
     assert (found.created, found.version) == ("2026-11-30 gpu", "0.2.0")
 
 
@@ -206,8 +223,16 @@ def test_there_is_one_issue(asked: Path, listed: str, calls: list[str], capsys: 
     assert "` DEF `" in body
 
 
-def test_without_a_text_no_issue_is_asked_for(asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    written(asked, claims=[])
+@pytest.mark.parametrize(
+    ("listed", "calls"), [("[]", [LIST]), ('[{"number": 7}]', [LIST, "issue edit 7 --body-file=-"])]
+)
+def test_without_news_an_open_issue_says_so_and_none_is_opened(
+    asked: Path, listed: str, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (asked / "OPEN").write_text(listed)
+    written(asked, claims=[vars(row("unreachable"))])
     reality_issue.main(["--open", "https://run.example"])
-    assert not (asked / "ASKED").exists()
-    assert capsys.readouterr().out == ""
+    assert (asked / "ASKED").read_text().splitlines() == calls
+    said = capsys.readouterr().out
+    assert "has found nothing that" in said
+    assert not (asked / "BODY").exists() or (asked / "BODY").read_text().startswith(said)
