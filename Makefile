@@ -157,7 +157,7 @@ execution-environment: $(READY) ## Build the container image that execution-envi
 		$(if $(BASE),--build-arg EE_BASE_IMAGE=$(BASE))
 
 .PHONY: test-gpu
-test-gpu: ## What needs a real GPU, with Python alone; ends with status 77 where there is none
+test-gpu: ## What needs a real GPU, with Python alone; without one it prints status 77, and make ends with 2
 	python3 tests/gpu/run.py
 
 .PHONY: test-real
