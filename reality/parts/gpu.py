@@ -43,9 +43,17 @@ _ENVIRONMENT = "ai-dev"
 
 
 def claims(world: World) -> Iterable[Claim]:
-    """Return the claims on the GPUs of a machine."""
+    """Return the claims on the GPUs of a machine.
+
+    Raises
+    ------
+    EvenkeelError
+        The environment variable names no environment.
+    """
     found = [Claim(f"{PART}/{key}", PART, text, SUBJECT) for key, text in _CLAIMS.items()]
-    if world.environment.get(_OWN):
+    if own := world.environment.get(_OWN):
+        if not (Path(own) / "bin" / "python").exists():
+            raise EvenkeelError(f"{_OWN} names {own}, which has no bin/python", "Name the prefix of an environment")
         found[-1] = Claim(f"{PART}/{OWN}/{_OWN}/frameworks", PART, f"{_OWN}: its frameworks find every GPU", SUBJECT)
     return found
 

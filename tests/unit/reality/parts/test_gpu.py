@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,9 +56,13 @@ def test_without_a_gpu_all_is_skipped(world: World, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_environment_of_somebody_s_own_proves_nothing_of_the_locked_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.environment = {"EVENKEEL_GPU_ENVIRONMENT": "/home/ann/env"}
+    world.environment = {"EVENKEEL_GPU_ENVIRONMENT": str(tmp_path)}
+    with pytest.raises(EvenkeelError, match=f"EVENKEEL_GPU_ENVIRONMENT names {tmp_path}, which has no bin/python"):
+        gpu.claims(world)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
     claims = list(gpu.claims(world))
     assert [claim.id for claim in claims] == [
         "gpu/facts",
@@ -68,7 +73,7 @@ def test_an_environment_of_somebody_s_own_proves_nothing_of_the_locked_one(
     asked = []
     monkeypatch.setattr(gpu, "_record", lambda _world, environment: asked.append(environment) or RECORD)
     assert gpu.check(claims[-1], world).state == "proven"
-    assert asked == ["", "/home/ann/env"]
+    assert asked == ["", str(tmp_path)]
 
 
 def test_a_run_without_a_record_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
