@@ -175,7 +175,7 @@ def test_without_a_network_nothing_is_recorded(
     assert command.main(["record"], tmp_path) == command.NO_NETWORK
     assert capsys.readouterr().err.startswith("reality: no network: none of 1 sites answers")
     assert command.main(["record", "--only", "seeing/moon"], tmp_path) == command.USAGE
-    assert "Choose from seeing/main" in capsys.readouterr().err
+    assert "reality list --recorded." in capsys.readouterr().err
 
 
 def test_a_recording_goes_on_where_it_stopped(seeing: Seeing, tmp_path: Path) -> None:
