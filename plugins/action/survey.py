@@ -119,7 +119,8 @@ class ActionModule(Action):
 
     def _surveyed(self, roles: Sequence[str]) -> tuple[dict[str, Layer], dict[str, Any] | None]:
         """Return what ``_layers`` does, with facts that are the node's."""
-        if not cached_facts.are_enough(self._task_vars.get("ansible_facts", {})):
+        known = cached_facts.are_enough(self._task_vars.get("ansible_facts", {}))
+        if not known and not any(map(self._is_refused, roles)):
             self._gather()
         try:
             return self._layers(roles)
@@ -187,27 +188,24 @@ class ActionModule(Action):
         beginnings = [f"{start}{role.name}_" for role in ROLES.iterdir() for start in ("", "__")]
         return Variables(values, ["evenkeel_", *beginnings])
 
+    def _is_refused(self, role: str) -> bool:
+        """Return whether the inputs of a role are wrong, whatever the node is: it need not be asked then."""
+        known = self._variables(None)
+        templar = self._templar_in(role, known)
+        try:
+            return not _is_off(role, known, templar) and self._validated(role, templar, checks="") is not None
+        except AnsibleError:
+            return False
+
     def _layer(self, role: str, known: Variables) -> Layer:
         """Return the tasks of a role, or what is wrong with its inputs."""
-        place = ROLES / role
-        # Lookups of files begin in the role, and go on where the role's own would.
-        others = [path for path in self._task_vars.get("ansible_search_path", []) if path != str(place)]
-        known.values.update(
-            {
-                "ansible_collection_name": COLLECTION,
-                "ansible_role_name": f"{COLLECTION}.{role}",
-                "ansible_search_path": [str(place), *others],
-                "role_name": role,
-                "role_path": str(place),
-            }
-        )
-        templar = self._templar.copy_with_new_env(available_variables=known.values)
+        templar = self._templar_in(role, known)
         off = _is_off(role, known, templar)
         if not off:
             known.resolve([name for name in known.values if name.startswith(f"{role}_")], templar.template)
             known.resolve_all_in(known.values.get(f"__{role}_checks"), templar.template)
         try:
-            wrong = None if off else self._validated(role, templar)
+            wrong = None if off else self._validated(role, templar, f"__{role}_checks")
             if wrong is None:
                 return Layer(
                     [
@@ -222,8 +220,24 @@ class ActionModule(Action):
         failed = {"failed": True, "changed": False, "msg": wrong}
         return Layer([Rehearsed(0, "validate_inputs", "", _nothing, result=failed)])
 
-    def _validated(self, role: str, templar: Templar) -> str | None:
-        checks = f"__{role}_checks"
+    def _templar_in(self, role: str, known: Variables) -> Templar:
+        """Return what evaluates the templates of a role."""
+        place = ROLES / role
+        # Lookups of files begin in the role, and go on where the role's own would.
+        others = [path for path in self._task_vars.get("ansible_search_path", []) if path != str(place)]
+        known.values.update(
+            {
+                "ansible_collection_name": COLLECTION,
+                "ansible_role_name": f"{COLLECTION}.{role}",
+                "ansible_search_path": [str(place), *others],
+                "role_name": role,
+                "role_path": str(place),
+            }
+        )
+        return self._templar.copy_with_new_env(available_variables=known.values)
+
+    def _validated(self, role: str, templar: Templar, checks: str) -> str | None:
+        """Return what is wrong with a role's inputs; the variable ``checks`` has what may depend on facts."""
         options = {"checks": checks} if checks in templar.available_variables else {}
         answer = self._action("validate_inputs", options, templar).act(templar.available_variables)
         return str(answer["msg"]) if answer.get("failed") else None

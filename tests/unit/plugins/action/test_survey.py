@@ -507,6 +507,13 @@ def test_facts_that_are_missing_are_gathered_before_a_role_asks_for_them(site: S
     assert (len(site.gathered), result["ansible_facts"]) == (1, FRESH)
 
 
+def test_a_node_is_not_asked_for_facts_where_inputs_are_wrong_whatever_it_is(site: Site) -> None:
+    site.tasks |= {"condarc": [task("condarc")]}
+    site.invalid = {"condarc": "There is no variable condarc_chanels."}
+    assert site.survey("condarc", ansible_facts={})["msg"] == "There is no variable condarc_chanels."
+    assert (site.gathered, site.calls) == ([], [])
+
+
 def test_a_survey_that_fails_leaves_its_facts_to_the_next_run(site: Site) -> None:
     site.tasks |= {"nvidia_driver": [task("nvidia_driver")]}
     site.answer = lambda module, _: (
