@@ -510,7 +510,7 @@ def test_facts_that_are_missing_are_gathered_before_a_role_asks_for_them(site: S
 def test_a_node_is_not_asked_for_facts_where_inputs_are_wrong_whatever_it_is(site: Site) -> None:
     site.tasks |= {"condarc": [task("condarc")]}
     site.invalid = {"condarc": "There is no variable condarc_chanels."}
-    assert site.survey("condarc", ansible_facts={})["msg"] == "There is no variable condarc_chanels."
+    assert site.survey("condarc", ansible_facts={})["msg"].endswith("There is no variable condarc_chanels.")
     assert (site.gathered, site.calls) == ([], [])
 
 
