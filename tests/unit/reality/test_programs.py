@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +97,12 @@ sys.exit(command.main(["run"], Path(folder)))
 """
 
 
+def as_in_the_foreground() -> None:
+    """Take signals that jobs in the background begin with ignoring."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Started:
     """A run with a program that ignores interrupts, and ends when a file is there."""
 
@@ -108,8 +113,7 @@ class Started:
             [sys.executable, "-c", RUN, self.folder, stubborn, *steps],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
-            # Where the tests themselves run in the background, SIGINT is ignored.
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=as_in_the_foreground,
             **more,
         )
         wait.until(pid.exists, "its program runs", "", seconds=120)

@@ -243,8 +243,11 @@ def test_parts_do_not_touch_each_other(world: World, state: State) -> None:
     assert {key: one.state for key, one in kept(world).items()} == {"made/one": "proven", "other/one": "skipped"}
 
 
+#: Jobs in the background begin with some signals ignored.
 RUN = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from pathlib import Path
 import reality
 from reality import __main__ as command

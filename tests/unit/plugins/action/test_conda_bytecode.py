@@ -236,7 +236,7 @@ def test_without_a_lock_there_is_nothing_to_do(control: Control) -> None:
     [
         ({"store_url": "https://store.example/b"}, "compile_store_url is .*, and compile_store is not set"),
         ({"store": "s", "store_url": "https://me:secret@store.example/b"}, "compile_store_url"),
-        ({"store": "s", "store_url": "https://store.example/t/secret/b"}, "on store.example carries credentials"),
+        ({"store": "s", "store_url": "https://store.example/t/secret/b"}, "is written with credentials"),
         ({"store": "s", "store_url": "https://store.example/a b"}, "is not a URL that a lock may name"),
         ({"timeout": 0}, "compile_timeout is 0"),
         ({"build_host": "nobody"}, "compile_build_host names nobody"),

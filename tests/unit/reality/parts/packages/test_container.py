@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.evenkeel.gpu.plugins.plugin_utils._gpu.nvidia_repositories import Platform
 
+from reality import programs
 from reality.claims import OutOfTimeError, Result, SkippedError
 from reality.parts import packages
 from reality.parts.packages import container, sets
@@ -131,6 +132,7 @@ def test_a_container_tool_that_hangs_keeps_no_run_from_its_end(
 ) -> None:
     calls = made(tmp_path, monkeypatch, **{hangs: "exec sleep 60", "wait": "exec sleep 60"})
     monkeypatch.setattr(container, "_REMOVE_SECONDS", 0.2)
+    monkeypatch.setattr(programs, "_STEPS", ("TERM:50",))
     run = world.run
 
     def soon(argv: Any, **more: Any) -> Any:
