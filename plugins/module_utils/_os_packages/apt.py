@@ -33,21 +33,25 @@ _STEP = re.compile(
     r"^(?:Inst|Remv|Purg) (?P<name>[^ :]+)(?::\S+)?(?: \[(?P<before>[^]]+)\])?(?: \((?P<after>\S+) [^)]*\))?",
     re.MULTILINE,
 )
-#: What ``apt-get update`` prints about a repository that can't be trusted or is incomplete, its meaning, and a remedy.
+_INCOMPLETE = re.compile(r"(Hash Sum mismatch|unexpected size|Mirror sync in progress)")
+_EXPIRED = ("is signed by the key %s, which has expired", "Get its new key, and give its checksum")
+#: What ``apt-get update`` prints about a repository that can't be trusted or is incomplete, its meaning, and a remedy:
+#: words of gpgv, and of sqv, which Debian 13 has in its place.
 _UPDATE_PROBLEMS = (
-    (r"EXPKEYSIG (\w+)", "is signed by the key %s, which has expired", "Get its new key, and give its checksum"),
+    (r"EXPKEYSIG (\w+)", *_EXPIRED),
+    (r"Signing key on (\w+) is (?:bad|not bound):[^;]{0,400}?Expired on ", *_EXPIRED),
     (
-        r"NO_PUBKEY (\w+)",
+        r"(?:NO_PUBKEY|Missing key) (\w+)",
         "is signed by the key %s, which is not the one that is known",
         "Find out whether its owner has changed the key; then give the new one and its checksum",
     ),
     (
-        r"BADSIG (\w+)",
-        "has a wrong signature of the key %s",
+        r"(BADSIG \w+|Message has been manipulated)",
+        "has a wrong signature (%s)",
         "Find out why before you use it: somebody without the key has changed it",
     ),
     (
-        r"(Hash Sum mismatch|unexpected size|Mirror sync in progress)",
+        _INCOMPLETE.pattern,
         "is incomplete (%s), as during a synchronisation",
         "Run again in some minutes, or use another mirror",
     ),
@@ -58,7 +62,6 @@ _UPDATE_PROBLEMS = (
     ),
     (r"(is not signed|no longer signed)", "%s", "Don't use it: Evenkeel never trusts such a repository"),
 )
-_INCOMPLETE = re.compile(_UPDATE_PROBLEMS[3][0])
 #: At a node's first boot, runs of apt follow each other, and one may come between a look at a lock and its use.
 _LOCKED = re.compile(r"^E: Could not get lock /", re.MULTILINE)
 _RACES = 5

@@ -469,6 +469,13 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert node.of("dpkg-deb") == [["--extract", "/p.deb", "/folder"]]
 
 
+#: How apt of Debian 13 hands on what sqv 1.3.0 says.
+SQV = (
+    "W: OpenPGP signature verification failed: http://m ./ InRelease: "
+    "Sub-process /usr/bin/sqv returned an error code (1), error message is: "
+)
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
@@ -477,7 +484,17 @@ def test_a_package_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
             "8793F200, which has expired",
         ),
         ("W: the public key is not available: NO_PUBKEY A4B469963BF863CC", "A4B469963BF863CC, which is not the one"),
-        ("E: BADSIG A4B469963BF863CC cudatools", "wrong signature of the key A4B469963BF863CC"),
+        ("E: BADSIG A4B469963BF863CC cudatools", "has a wrong signature (BADSIG A4B469963BF863CC)"),
+        (
+            f"{SQV}Missing key 65ECB5205607D3AF, which is needed to verify signature.",
+            "65ECB5205607D3AF, which is not the one",
+        ),
+        (f"{SQV}Verifying signature:            Message has been manipulated", "wrong signature (Message has been man"),
+        (
+            f"{SQV}Signing key on E317789A0B66058B is bad:\n           The primary key is not live\n"
+            "  because: Expired on 2020-12-31T00:00:00Z",
+            "E317789A0B66058B, which has expired",
+        ),
         ("E: Failed to fetch http://m/Packages  Hash Sum mismatch", "incomplete (Hash Sum mismatch)"),
         ("E: File has unexpected size (9 != 8). Mirror sync in progress? [IP: 1]", "incomplete (unexpected size)"),
         ("E: The repository 'http://m ./ Release' is not signed.", "is not signed"),
