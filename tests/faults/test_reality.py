@@ -54,7 +54,7 @@ def url() -> Iterator[str]:
 def lab(url: str, tmp_path: Path) -> World:
     places = world.stand_ins(paths.WWW, url)
     sums = world.sums(paths.WWW, places)
-    return World(tmp_path / "lab", tmp_path / "store", world.LAB, False, places, sums, (), Reach(silence=5.0))
+    return World(tmp_path / "lab", tmp_path / "store", world.LAB, False, places, sums, (), reach=Reach(silence=5.0))
 
 
 def answers(here: World, *keys: str) -> dict[str, Result]:
